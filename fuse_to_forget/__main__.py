@@ -1,0 +1,83 @@
+"""The command line: `python -m fuse_to_forget fuse MODEL MODEL … --output DIR`."""
+
+import argparse
+import re
+import sys
+from collections.abc import Sequence
+
+from fuse_to_forget.errors import InputError
+
+UNITS = {
+    "": 1,
+    "K": 10**3,
+    "M": 10**6,
+    "G": 10**9,
+    "T": 10**12,
+    "KI": 2**10,
+    "MI": 2**20,
+    "GI": 2**30,
+    "TI": 2**40,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return the exit status: 0, 1 for input that cannot be used, 130 if interrupted."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except (InputError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted: nothing was written", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m fuse_to_forget")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    fuse = commands.add_parser("fuse", help="average the weights of models into a new one")
+    fuse.set_defaults(run=_fuse)
+    fuse.add_argument("models", nargs="+", metavar="MODEL", help="checkpoint folder in Hugging Face's layout")
+    fuse.add_argument("--output", required=True, metavar="DIR", help="new folder for the fused model")
+    fuse.add_argument(
+        "--coefficients", nargs="+", type=float, metavar="C", help="one for each model (default: equal ones)"
+    )
+    fuse.add_argument(
+        "--max-shard-size",
+        type=parse_size,
+        default="5GB",
+        metavar="SIZE",
+        help="largest weights file, such as 500MB or 2GiB (default: %(default)s)",
+    )
+    fuse.add_argument("--any-sum", action="store_true", help="accept coefficients that do not sum to 1")
+    fuse.add_argument("--no-progress", action="store_true", help="show no progress bar")
+    return parser
+
+
+def parse_size(text: str) -> int:
+    """Parse a size in bytes: 5GB is 5 * 10^9, 5GiB is 5 * 2^30, a bare number counts bytes."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]I?)?B?", text.strip().upper())
+    size = int(float(match[1]) * UNITS[match[2] or ""]) if match else 0
+    if size < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size: write it like 500MB, 5GB or 2GiB")
+    return size
+
+
+def _fuse(options: argparse.Namespace) -> None:
+    from fuse_to_forget.fusion.fuse import fuse  # imports torch, which takes seconds
+
+    output = fuse(
+        options.models,
+        options.output,
+        options.coefficients,
+        max_shard_bytes=options.max_shard_size,
+        allow_any_sum=options.any_sum,
+        progress=not options.no_progress,
+    )
+    print(output)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,47 @@
+"""Files that appear whole or not at all."""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def atomic_path(target: str | Path) -> Iterator[Path]:
+    """Yield a scratch path beside `target`; rename it to `target` when the block succeeds.
+
+    The block writes a file or makes a folder there. If it raises, the scratch path is removed and
+    `target` is left as it was. A folder that stands at `target` is replaced.
+    """
+    target = Path(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    scratch = target.with_name(f".{target.name}.{os.getpid()}.part")
+    remove(scratch)
+    try:
+        yield scratch
+        if target.is_dir() and scratch.is_dir():
+            remove(target)
+        os.replace(scratch, target)
+    finally:
+        remove(scratch)
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder tree, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def file_digest(path: str | Path) -> str:
+    """Return the sha256 of a file, or of the names and contents of all files in a folder tree."""
+    path = Path(path)
+    digest = hashlib.sha256()
+    for file in sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]:
+        with file.open("rb") as stream:
+            content = hashlib.file_digest(stream, "sha256").hexdigest()
+        digest.update(f"{file.relative_to(path)}\0{content}\0".encode())
+    return digest.hexdigest()

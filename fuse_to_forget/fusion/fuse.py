@@ -1,0 +1,116 @@
+"""Fusing checkpoint folders into a new one."""
+
+import errno
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from fuse_to_forget.errors import InputError
+from fuse_to_forget.files import atomic_path
+from fuse_to_forget.fusion import compatibility
+from fuse_to_forget.fusion.card import constituent_names, hub_name, model_card
+from fuse_to_forget.fusion.checkpoint import TensorInfo, open_checkpoint
+from fuse_to_forget.fusion.stream import average_files
+from fuse_to_forget.fusion.writer import Shard, copy_companions, plan_shards, write_layout
+
+
+def fuse(
+    models: Sequence[str | Path],
+    output: str | Path,
+    coefficients: Sequence[float] | None = None,
+    *,
+    names: Sequence[str] | None = None,
+    max_shard_bytes: int | None = None,
+    allow_any_sum: bool = False,
+    data: str | None = None,
+    metrics: Mapping[str, float] | None = None,
+    progress: bool = False,
+) -> Path:
+    """Write the weighted average of Hugging Face checkpoint folders to a new folder, and return that.
+
+    Accumulates in float32 (float64 where a model stores float64) and stores each tensor in the first
+    model's dtype. Config and tokenizer are the first model's. Memory does not grow with the models.
+    `output` appears whole or not at all. Source: Zaman, Choshen & Srivastava, 2024, section 2.
+
+    - `coefficients`: one for each model, summing to 1 unless `allow_any_sum`; equal ones by default.
+    - `names`: what the model card calls the models; by default the names of their folders.
+    - `max_shard_bytes`: the largest weights file, in bytes; None writes a single model.safetensors.
+    - `data`, `metrics`: for the model card; see `card.model_card`.
+
+    Raises InputError if the models do not fit together (tensors, labels, vocabularies), a file is damaged,
+    weights are not finite, `output` is not a new or empty folder, or the disk is too small.
+    """
+    folders, output = [Path(model) for model in models], Path(output)
+    coefficients = compatibility.check_coefficients(coefficients, len(folders), allow_any_sum=allow_any_sum)
+    names = constituent_names(folders) if names is None else list(names)
+    if len(names) != len(folders):
+        raise InputError(f"{len(names)} names for {len(folders)} models: give one for each model")
+    _check_output(output, folders)
+    checkpoints = [open_checkpoint(folder) for folder in folders]
+    labels = [str(folder) for folder in folders]
+    tensors = _compatible_tensors(checkpoints, labels)
+    shards = plan_shards(tensors[0], max_shard_bytes)
+    card = model_card(
+        names,
+        coefficients,
+        Counter(info.dtype for info in tensors[0].values()),
+        base_models=[name for folder in folders if (name := hub_name(folder.resolve()))],
+        data=data,
+        metrics=metrics,
+    )
+    with _enough_disk(output, shards), atomic_path(output) as scratch:
+        scratch.mkdir()
+        copy_companions(checkpoints[0], scratch)
+        (scratch / "README.md").write_text(card, encoding="utf-8")
+        write_layout(scratch, shards)
+        steps = average_files(tensors, labels, coefficients, scratch, shards)
+        _run(steps, sum(info.nbytes for info in tensors[0].values()), progress)
+    return output
+
+
+def _compatible_tensors(checkpoints: Sequence, labels: Sequence[str]) -> list[dict[str, TensorInfo]]:
+    compatibility.check_label_maps(checkpoints, labels)
+    compatibility.check_vocabularies(checkpoints, labels)
+    tensors = compatibility.without_tied_copies(checkpoints)
+    compatibility.check_names(tensors, labels)
+    compatibility.check_shapes(tensors, labels)
+    compatibility.check_dtypes(tensors, labels)
+    return tensors
+
+
+def _check_output(output: Path, folders: Sequence[Path]) -> None:
+    if output.resolve() in [folder.resolve() for folder in folders]:
+        raise InputError(f"{output} is both a model and the output: write the fused model to a new folder")
+    if output.is_dir() and any(output.iterdir()):
+        raise InputError(f"{output} is not empty: write the fused model to a new folder, or remove this one")
+    if output.exists() and not output.is_dir():
+        raise InputError(f"{output} is a file: write the fused model to a new folder")
+
+
+@contextmanager
+def _enough_disk(output: Path, shards: Sequence[Shard]) -> Iterator[None]:
+    """Refuse to start without room for the weights, and tell plainly if it runs out on the way."""
+    needed = sum(shard.nbytes for shard in shards)
+    parent = next(folder for folder in output.absolute().parents if folder.is_dir())
+    short = InputError(
+        f"no room for the fused model in {output.parent}: it takes {needed / 1e9:.3g} GB of disk"
+    )
+    free = shutil.disk_usage(parent).free
+    if free < needed:
+        raise InputError(f"{short}, and {free / 1e9:.3g} GB are free: free some or write elsewhere")
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise InputError(f"{short}, and it ran out on the way: free some or write elsewhere") from None
+        raise
+
+
+def _run(steps: Iterator[int], total: int, progress: bool) -> None:
+    from tqdm import tqdm
+
+    with tqdm(total=total, unit="B", unit_scale=True, desc="fusing", disable=not progress) as bar:
+        for done in steps:
+            bar.update(done)

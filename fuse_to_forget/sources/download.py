@@ -1,0 +1,139 @@
+"""Fetch pinned packages of the Python package index and pinned snapshots of the Hugging Face hub."""
+
+import hashlib
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Literal
+
+from fuse_to_forget.errors import InputError
+from fuse_to_forget.files import atomic_path, remove
+from fuse_to_forget.sources.archives import unpack
+
+COMMIT = re.compile(r"[0-9a-f]{40}")
+# Weights in safetensors only: the other weight formats of the hub are pickles.
+HUB_PATTERNS = ["*.safetensors", "*.json", "*.txt", "*.model", "tokenizer*"]
+HUB_REFUSED = ["*.bin", "*.h5", "*.pt", "*.pth", "*.pkl", "*.ckpt", "*.msgpack", "*.onnx", "*.py"]
+
+# pip asks a source archive for its metadata even when it only downloads, which runs the archive's
+# setup.py. This build backend answers in its place, so nothing runs before the hash is checked.
+BACKEND = """
+from pathlib import Path
+
+
+class __legacy__:
+    @staticmethod
+    def prepare_metadata_for_build_wheel(metadata_directory, config_settings=None):
+        folder = Path(metadata_directory, "{name}-{version}.dist-info")
+        folder.mkdir(parents=True)
+        (folder / "METADATA").write_text("Metadata-Version: 2.1\\nName: {name}\\nVersion: {version}\\n")
+        return folder.name
+"""
+
+
+def download_package(
+    name: str, version: str, sha256: str, kind: Literal["source", "wheel"], output_dir: str | Path
+) -> None:
+    """Download one file of a package with pip, check its sha256 and unpack it into `output_dir`.
+
+    pip brings the user's own index, mirror and proxy settings. Nothing is installed or run: a source
+    archive (one with a setup.py) is only fetched. `output_dir` appears whole or not at all.
+
+    Raises InputError when pip cannot get the file or its sha256 is another one.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        archive = _fetch(name, version, kind, Path(scratch))
+        with archive.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+        if found != sha256:
+            raise InputError(
+                f"{archive.name} of the package {name}=={version} has sha256 {found}, expected {sha256}: "
+                "the package index serves another file; check the index that pip uses, or the pinned hash"
+            )
+        with atomic_path(output_dir) as folder:
+            unpack(archive, folder)
+
+
+def _fetch(name: str, version: str, kind: str, scratch: Path) -> Path:
+    backend = scratch / "backend" / "setuptools"
+    backend.mkdir(parents=True)
+    (backend / "__init__.py").touch()
+    (backend / "build_meta.py").write_text(BACKEND.format(name=name, version=version))
+    target = scratch / "download"
+    options = (
+        ["--no-binary", ":all:", "--no-build-isolation"] if kind == "source" else ["--only-binary", ":all:"]
+    )
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-input", "--ignore-requires-python"]
+    command += [
+        "--disable-pip-version-check",
+        "--quiet",
+        "--dest",
+        str(target),
+        *options,
+        f"{name}=={version}",
+    ]
+    environment = os.environ | {"PIP_USE_PEP517": "1"}  # older pips would run setup.py directly
+    if kind == "source":
+        inherited = os.environ.get("PYTHONPATH")
+        paths = [str(backend.parent)] + ([inherited] if inherited else [])
+        environment["PYTHONPATH"] = os.pathsep.join(paths)
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    files = sorted(target.iterdir()) if target.is_dir() else []
+    if result.returncode or len(files) != 1:
+        raise InputError(
+            f"The package {name}=={version} could not be downloaded with pip ({_last_error(result.stderr)}); "
+            "check the network connection and the package index that pip uses, then run it again"
+        )
+    return files[0]
+
+
+def _last_error(stderr: str) -> str:
+    """The line of pip's messages that says most: its first error, else its last line."""
+    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith("ERROR:") or "No module named pip" in line]
+    return (errors or lines[-1:] or ["no message"])[0].removeprefix("ERROR: ").rstrip(".")
+
+
+def download_hub_snapshot(repo: str, revision: str, output_dir: str | Path) -> None:
+    """Download the safetensors weights, configuration and tokenizer of a model of the Hugging Face hub.
+
+    `revision` is a full commit hash of 40 hexadecimal digits: a branch or tag may move.
+
+    Raises InputError for any other revision and when the hub does not deliver.
+    """
+    if not COMMIT.fullmatch(revision):
+        raise InputError(
+            f"The revision {revision!r} of the hub model {repo} is not a commit of 40 hexadecimal digits; "
+            "copy the commit hash from the model's history page, so that everyone gets the same files"
+        )
+    from huggingface_hub import snapshot_download  # slow to import, and only this function needs it
+
+    with atomic_path(output_dir) as folder:
+        try:
+            snapshot_download(
+                repo,
+                revision=revision,
+                local_dir=folder,
+                allow_patterns=HUB_PATTERNS,
+                ignore_patterns=HUB_REFUSED,
+            )
+        except Exception as error:  # the hub client raises errors of several libraries
+            reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+            raise InputError(
+                f"The model {repo} at {revision} could not be downloaded from the hub ({reason}); "
+                "check the network connection and the name, or give a local folder as the model's path"
+            ) from error
+        _check_snapshot(folder, repo, revision)
+
+
+def _check_snapshot(folder: Path, repo: str, revision: str) -> None:
+    if not list(folder.rglob("*.safetensors")):
+        raise InputError(
+            f"The model {repo} at {revision} has no safetensors weights; choose a commit that has them, "
+            "or convert the weights and give a local folder as the model's path"
+        )
+    # The client's bookkeeping holds times of day, and the folder must be the same for everyone.
+    remove(folder / ".cache")

@@ -1,0 +1,45 @@
+"""Prepared data on disk: one parquet file per split that carries its own description."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from fuse_to_forget.errors import InputError
+from fuse_to_forget.files import atomic_path
+
+METADATA_KEY = b"fuse_to_forget"
+
+
+def write_prepared(frame: pd.DataFrame, path: str | Path, metadata: dict[str, Any]) -> None:
+    """Write a prepared frame as parquet, whole or not at all; the same input gives the same bytes.
+
+    `metadata` (JSON values: `attributes`, `label_names`, `description`, `demographics`, `split`) goes into
+    the file's schema under the key `fuse_to_forget`.
+    """
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    # Replaces the metadata of pandas, which names its version.
+    table = table.replace_schema_metadata({METADATA_KEY: json.dumps(metadata, sort_keys=True).encode()})
+    with atomic_path(path) as scratch:
+        pq.write_table(table, scratch)
+
+
+def read_prepared(path: str | Path) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """The frame and the metadata that `write_prepared` wrote.
+
+    Raises InputError when the file is missing, damaged, or was not written by `write_prepared`.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"There is no prepared data {path}; run the rule that prepares it")
+    try:
+        table = pq.ParquetFile(path).read()
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"{path} is no whole parquet file; delete it and prepare the data again") from error
+    metadata = (table.schema.metadata or {}).get(METADATA_KEY)
+    if metadata is None:
+        raise InputError(f"{path} was not written by this project; prepare the data from its source instead")
+    return table.replace_schema_metadata(None).to_pandas(), json.loads(metadata)

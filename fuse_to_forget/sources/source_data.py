@@ -1,0 +1,21 @@
+"""What a source delivers, whatever it was read from."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import pandas as pd
+
+
+@dataclass(frozen=True)
+class SourceData:
+    """Prepared frames of the splits that a source provides (maybe only `train`), and what their codes mean.
+
+    A prepared frame has the columns `id`, `text`, `label` (0 or 1), one column of 0 and 1 per protected
+    attribute, and `author` where it is known.
+    """
+
+    splits: dict[str, pd.DataFrame]
+    attributes: dict[str, list[str]]  # attribute -> names of its values 0 and 1
+    label_names: list[str]
+    description: str
+    demographics: Literal["simulated", "recorded"]

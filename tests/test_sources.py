@@ -1,0 +1,340 @@
+"""Sources: downloads, the user's tables, splits and prepared files."""
+
+import gzip
+import hashlib
+import io
+import os
+import tarfile
+import zipfile
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fuse_to_forget.errors import InputError
+from fuse_to_forget.sources.archives import read_member, unpack
+from fuse_to_forget.sources.download import download_hub_snapshot, download_package
+from fuse_to_forget.sources.prepare import read_source
+from fuse_to_forget.sources.prepared import read_prepared, write_prepared
+from fuse_to_forget.sources.source_data import SourceData
+from fuse_to_forget.sources.splits import complete_splits, hold_out
+from fuse_to_forget.sources.tabular import MAX_CHARACTERS, read_columns
+
+COLUMNS = {"text": "post", "label": "link", "gender": "sex", "author": None, "id": None}
+VALUES = {"label": ["0", "1"], "gender": ["m", "f"]}
+
+
+def table(rows=None):
+    rows = rows or [("one, two", 0, "m"), ('say "hi"', 1, "f"), ("NA", 1, "m")]
+    return pd.DataFrame(rows, columns=["post", "link", "sex"])
+
+
+def write(frame, path):
+    if ".csv" in path.name:
+        frame.to_csv(path, index=False)
+    elif ".tsv" in path.name:
+        frame.to_csv(path, index=False, sep="\t")
+    elif ".jsonl" in path.name:
+        frame.to_json(path, orient="records", lines=True)
+    else:
+        frame.to_parquet(path)
+    return path
+
+
+@pytest.fixture
+def local_index(tmp_path, monkeypatch):
+    """A folder of packages that pip uses in place of any index."""
+    folder = tmp_path / "packages"
+    folder.mkdir()
+    for name in ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+    return folder
+
+
+def digest(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def tar(path, members):
+    with tarfile.open(path, "w:gz") as archive:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return path
+
+
+def test_a_source_package_is_fetched_and_unpacked_without_running_its_setup(local_index, tmp_path):
+    ran = tmp_path / "ran"
+    setup = f"open({str(ran)!r}, 'w')".encode()
+    archive = tar(
+        local_index / "tinydata-1.0.tar.gz",
+        {"tinydata-1.0/setup.py": setup, "tinydata-1.0/data.txt": b"held", "tinydata-1.0/PKG-INFO": b""},
+    )
+    download_package("tinydata", "1.0", digest(archive), "source", tmp_path / "out")
+    assert (tmp_path / "out/tinydata-1.0/data.txt").read_text() == "held"
+    assert not ran.exists()
+
+
+def test_a_wheel_is_fetched_and_another_hash_is_refused(local_index, tmp_path):
+    wheel = local_index / "tinymodel-2.0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("tinymodel/config.json", "{}")
+        archive.writestr(
+            "tinymodel-2.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: tinymodel\nVersion: 2.0\n"
+        )
+        archive.writestr("tinymodel-2.0.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+    download_package("tinymodel", "2.0", digest(wheel), "wheel", tmp_path / "out")
+    assert (tmp_path / "out/tinymodel/config.json").read_text() == "{}"
+    with pytest.raises(InputError, match=f"{digest(wheel)}, expected abc"):
+        download_package("tinymodel", "2.0", "abc", "wheel", tmp_path / "other")
+    assert not (tmp_path / "other").exists()
+
+
+def test_a_package_that_cannot_be_had_is_told_in_one_sentence(local_index, tmp_path):
+    with pytest.raises(InputError, match=r"absent==3\.0 could not be downloaded") as caught:
+        download_package("absent", "3.0", "abc", "wheel", tmp_path / "out")
+    assert "\n" not in str(caught.value)
+    assert "run it again" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["../escaped.txt", "/tmp/escaped.txt"])
+def test_a_member_that_leaves_the_folder_is_refused(tmp_path, name):
+    zipped = tmp_path / "a.zip"
+    with zipfile.ZipFile(zipped, "w") as archive:
+        archive.writestr(name, "x")
+    with pytest.raises(InputError, match="outside"):
+        unpack(zipped, tmp_path / "in" / "zip")
+    target = tmp_path / "in" / "tar"
+    if name.startswith(".."):
+        with pytest.raises(InputError, match="outside"):
+            unpack(tar(tmp_path / "a.tar.gz", {name: b"x"}), target)
+    assert not (tmp_path / "in" / "escaped.txt").exists()
+
+
+def test_one_member_of_a_nested_archive_is_read(tmp_path):
+    archive = tar(tmp_path / "a.tar.gz", {"d/a.txt": b"x" * 5000})
+    assert read_member(archive, "d/a.txt") == b"x" * 5000
+    with pytest.raises(InputError, match=r"no file d/b\.txt"):
+        read_member(archive, "d/b.txt")
+    archive.write_bytes(archive.read_bytes()[:-20])
+    with pytest.raises(InputError, match="not a whole archive"):
+        unpack(archive, tmp_path / "out")
+
+
+@pytest.mark.parametrize("revision", ["main", "v1.0", "ABCDEF" * 7, "0" * 39])
+def test_a_hub_revision_that_may_move_is_refused(tmp_path, revision):
+    with pytest.raises(InputError, match="not a commit"):
+        download_hub_snapshot("org/model", revision, tmp_path / "model")
+
+
+def test_a_hub_snapshot_holds_no_pickles_and_failure_is_one_sentence(tmp_path, monkeypatch):
+    import huggingface_hub
+
+    asked = {}
+
+    def snapshot(repo, **options):
+        asked.update(options)
+        options["local_dir"].mkdir()
+        (options["local_dir"] / ".cache").mkdir()
+        (options["local_dir"] / "model.safetensors").write_bytes(b"w")
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
+    download_hub_snapshot("org/model", "a" * 40, tmp_path / "model")
+    assert [path.name for path in (tmp_path / "model").iterdir()] == ["model.safetensors"]
+    assert not {"*", "*.bin", "*.h5"} & set(asked["allow_patterns"])
+
+    def fail(repo, **options):
+        raise OSError("no route\nto host")
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", fail)
+    with pytest.raises(InputError, match="could not be downloaded") as caught:
+        download_hub_snapshot("org/model", "a" * 40, tmp_path / "other")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("ending", ["csv", "csv.gz", "tsv", "tsv.gz", "jsonl", "jsonl.gz", "parquet"])
+def test_every_format_gives_the_same_prepared_frame(tmp_path, ending):
+    frame = read_columns(write(table(), tmp_path / f"posts.{ending}"), COLUMNS, VALUES)
+    assert list(frame.columns) == ["id", "text", "label", "gender"]
+    assert frame["id"].tolist() == ["posts:1", "posts:2", "posts:3"]
+    assert frame["text"].tolist() == ["one, two", 'say "hi"', "NA"]
+    assert frame["label"].tolist() == [0, 1, 1]
+    assert frame["gender"].tolist() == [0, 1, 0]
+
+
+def test_a_lone_quote_in_a_tsv_swallows_no_rows(tmp_path):
+    path = tmp_path / "a.tsv"
+    path.write_text('post\tlink\tsex\n" odd\t0\tm\nplain\t1\tf\nend "\t1\tf\n')
+    assert read_columns(path, COLUMNS, VALUES)["text"].tolist() == ['" odd', "plain", 'end "']
+
+
+def test_values_compare_as_strings(tmp_path):
+    frame = table().assign(link=[False, True, True])
+    path = write(frame, tmp_path / "a.parquet")
+    assert read_columns(path, COLUMNS, VALUES | {"label": [False, True]})["label"].tolist() == [0, 1, 1]
+    path = write(table().assign(link=[0.0, 1.0, 1.0]), tmp_path / "b.parquet")
+    assert read_columns(path, COLUMNS, VALUES | {"label": [1, 0]})["label"].tolist() == [1, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("rows", "sentence"),
+    [
+        ([("a", 0, "m"), ("b", 2, "f"), ("c", 1, "f"), ("d", 2, "f")], r"'2' \(2 rows\).*'2' in row 2"),
+        ([("a", 0, "m"), ("b", 1, "x")], r"gender column 'sex'.*'x' in row 2"),
+        ([("a", 0, "m"), (None, 1, "f")], "no text in row 2"),
+        ([("a", 0, "m"), ("  ", 1, "f")], "empty text in row 2"),
+        ([("a", 0, None), ("b", 1, "f")], "no gender in row 1"),
+        ([("a", 0, "m"), ("b" * (MAX_CHARACTERS + 1), 1, "f")], "100001 characters in row 2"),
+    ],
+)
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+def test_a_bad_value_names_its_row(tmp_path, ending, rows, sentence):
+    with pytest.raises(InputError, match=sentence):
+        read_columns(write(table(rows), tmp_path / f"a.{ending}"), COLUMNS, VALUES)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("a.csv", None, "There is no file"),
+        ("a.csv", b"", "is empty"),
+        ("a.csv", b"post,link,sex\n", "no rows"),
+        ("a.csv", b"text,link,sex\na,0,m\n", "no column 'post'.*'text', 'link', 'sex'"),
+        ("a.csv", b"post,link,sex\na,0,m\nb,1,f,g\n", "cannot be read.*line 3"),
+        ("a.csv", b"post,link,sex\na,b,0,m\n", "more fields than its header"),
+        ("a.csv", b'post,link,sex\n"a,0,m\n', "cannot be read"),
+        ("a.csv", b"post,link,sex\n\xff\xfe,0,m\n", "not UTF-8"),
+        ("a.csv.gz", gzip.compress(b"post,link,sex\n" + b"a,0,m\n" * 99)[:-12], "cannot be read"),
+        ("a.jsonl", b'{"post": "a", "link": 0, "sex": "m"}\n{"post": "b', "line 2"),
+        ("a.parquet", b"PAR1 nonsense", "cannot be read"),
+        ("a.xlsx", b"PK", "no known format"),
+    ],
+)
+def test_an_unusable_file_is_told_in_one_sentence(tmp_path, name, content, sentence):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=sentence) as caught:
+        read_columns(tmp_path / name, COLUMNS, VALUES)
+    assert "\n" not in str(caught.value)
+
+
+def test_values_must_be_two_and_ids_unique(tmp_path):
+    path = write(table().assign(key=["x", "y", "x"]), tmp_path / "a.csv")
+    with pytest.raises(InputError, match="exactly two"):
+        read_columns(path, COLUMNS, VALUES | {"label": ["0", "1", "2"]})
+    with pytest.raises(InputError, match="no values of gender"):
+        read_columns(path, COLUMNS, {"label": ["0", "1"]})
+    with pytest.raises(InputError, match="'x' twice, the second time in row 3"):
+        read_columns(path, COLUMNS | {"id": "key"}, VALUES)
+
+
+def prepared(rows=1000, authors=None, seed=0):
+    rng = np.random.default_rng(seed)
+    frame = pd.DataFrame({"id": [f"{seed}:{i}" for i in range(rows)], "text": [f"t{i}" for i in range(rows)]})
+    for name in ("label", "gender", "age"):
+        frame[name] = rng.integers(0, 2, rows)
+    if authors:
+        frame["author"] = rng.integers(0, authors, rows).astype(str)
+        for name in ("gender", "age"):
+            frame[name] = frame.groupby("author")[name].transform("first")
+    return frame
+
+
+def test_rows_are_held_out_in_proportion_from_every_stratum():
+    frame = prepared()
+    rest, held = hold_out(frame, 0.2, seed=3, by_author=False)
+    assert len(held) == 200
+    assert set(rest["id"]) | set(held["id"]) == set(frame["id"])
+    assert not set(rest["id"]) & set(held["id"])
+    strata = ["label", "gender", "age"]
+    expected = frame.groupby(strata).size() * 0.2
+    assert (held.groupby(strata).size() - expected).abs().max() <= 1
+    assert held.equals(hold_out(frame, 0.2, seed=3, by_author=False)[1])
+    assert not held.equals(hold_out(frame, 0.2, seed=4, by_author=False)[1])
+
+
+def test_no_author_is_on_both_sides():
+    frame = prepared(authors=100)
+    rest, held = hold_out(frame, 0.2, seed=3, by_author=True)
+    assert not set(rest["author"]) & set(held["author"])
+    assert 160 < len(held) < 240
+    expected = frame.groupby(["gender", "age"]).size() * 0.2
+    assert (held.groupby(["gender", "age"]).size() / expected).between(0.7, 1.3).all()
+
+
+def test_holding_out_everything_or_nothing_is_refused():
+    with pytest.raises(InputError, match="leaves a split empty"):
+        hold_out(prepared(authors=1), 0.2, seed=3, by_author=True)
+
+
+def source(splits):
+    names = {"gender": ["male", "female"], "age": ["young", "old"]}
+    return SourceData(splits, names, ["no", "yes"], "made up", "recorded")
+
+
+def test_missing_splits_are_made_and_given_ones_kept(capsys):
+    made = complete_splits(source({"train": prepared()}), 0.1, 0.2, seed=1)
+    assert {name: len(frame) for name, frame in made.items()} == {"train": 700, "dev": 100, "test": 200}
+    assert capsys.readouterr().out == ""
+    given = prepared(100, seed=5)
+    made = complete_splits(source({"train": prepared(), "test": given}), 0.1, 0.2, seed=1)
+    assert {name: len(frame) for name, frame in made.items()} == {"train": 900, "dev": 100, "test": 100}
+    assert made["test"].equals(given)
+
+
+def test_shared_ids_are_refused_and_shared_texts_counted(capsys):
+    frame = prepared()
+    with pytest.raises(InputError, match="share 10 ids, such as '0:0'"):
+        complete_splits(
+            source({"train": frame, "dev": prepared(9, seed=1), "test": frame.head(10)}), 0.1, 0.1, 1
+        )
+    other = prepared(seed=1)
+    splits = {"train": frame, "dev": other.tail(10), "test": other.head(10)}
+    complete_splits(source(splits), 0.1, 0.1, 1)
+    assert "10 texts of test (10 rows) are also in train" in capsys.readouterr().out
+
+
+def test_prepared_data_keeps_its_metadata_and_its_bytes(tmp_path):
+    frame, metadata = prepared(50, authors=5), {"attributes": {"age": ["young", "old"]}, "split": "dev"}
+    write_prepared(frame, tmp_path / "a.parquet", metadata)
+    write_prepared(frame.copy(), tmp_path / "b.parquet", dict(reversed(metadata.items())))
+    assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
+    read, read_metadata = read_prepared(tmp_path / "a.parquet")
+    pd.testing.assert_frame_equal(read, frame)
+    assert read_metadata == metadata
+
+
+def test_parquet_of_another_origin_or_cut_short_is_refused(tmp_path):
+    path = tmp_path / "a.parquet"
+    with pytest.raises(InputError, match="There is no prepared data"):
+        read_prepared(path)
+    prepared(5).to_parquet(path)
+    with pytest.raises(InputError, match="not written by this project"):
+        read_prepared(path)
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(InputError, match="no whole parquet"):
+        read_prepared(path)
+
+
+def test_tables_of_the_user_become_splits_with_names(tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        write(table(), tmp_path / folder / "posts.csv")
+    files = {"train": str(tmp_path / "a/posts.csv"), "dev": None, "test": [str(tmp_path / "b/posts.csv")]}
+    data = read_source({"kind": "columns", **files, "columns": COLUMNS, "values": VALUES})
+    assert list(data.splits) == ["train", "test"]
+    assert not set(data.splits["train"]["id"]) & set(data.splits["test"]["id"])
+    assert data.attributes == {"gender": ["m", "f"]}
+    assert data.label_names == ["0", "1"]
+    assert data.demographics == "recorded"
+
+
+def test_an_unknown_source_names_the_known_ones():
+    with pytest.raises(InputError, match="tweets, pan16, columns"):
+        read_source({"kind": "tweet"})
+    with pytest.raises(InputError, match="names no file"):
+        read_source({"kind": "columns", "columns": COLUMNS, "values": VALUES})

@@ -1,0 +1,24 @@
+rule tabulate_table1:
+    """Lay out Table 1: biased, debiased, full and fused models."""
+    input:
+        scores="results/scores/biases.csv",
+    output:
+        table=report(
+            "results/table1.csv",
+            caption="../report/table1.rst",
+            category="Social biases",
+            labels={"result": "Table 1", "kind": "table"},
+        ),
+    log:
+        "logs/tabulate_table1.log",
+    conda:
+        "../../envs/tables.yaml"
+    resources:
+        mem_mb=more_memory(1000),
+        runtime=10,
+    params:
+        code=code_version("tabulate_table1.py"),
+        attributes=ATTRIBUTES,
+        select_on=PROTOCOL["select_coefficients_on"],
+    script:
+        "../scripts/tabulate_table1.py"

@@ -1,0 +1,33 @@
+"""Fine-tune one model on one subset."""
+
+from pathlib import Path
+
+from fuse_to_forget.files import file_digest, remove
+from fuse_to_forget.jobs import job
+from fuse_to_forget.parquet import read_table
+from fuse_to_forget.training.classifier import finetune
+
+if __name__ == "__main__":
+    with job(snakemake.log[0]):
+        train, metadata = read_table(snakemake.input.train)
+        dev, _ = read_table(snakemake.input.dev)
+        finetune(
+            snakemake.input.base,
+            train,
+            dev,
+            Path(snakemake.output.weights).parent,
+            snakemake.params.checkpoints,
+            snakemake.params.settings,
+            label_names=metadata["values"]["label"],
+            seed=snakemake.params.seed,
+            identity={
+                "code": snakemake.params.code,
+                "settings": snakemake.params.settings,
+                "seed": snakemake.params.seed,
+                "base_model": file_digest(snakemake.input.base),
+                "train": file_digest(snakemake.input.train),
+                "dev": file_digest(snakemake.input.dev),
+                "dataset": metadata["description"],
+            },
+        )
+        remove(Path(snakemake.params.checkpoints))
