@@ -23,7 +23,8 @@ from pathlib import Path
 
 MODELS = 3
 HIDDEN, LAYERS, INTERMEDIATE, VOCABULARY = 2048, 16, 6144, 32000
-BLOCK = 16 << 20  # bytes
+BLOCK = 16 << 20  # bytes of random weights that are repeated
+COPY_BLOCK = 256 << 10  # bytes; larger writes were slower
 
 
 def make_checkpoint(folder: Path, seed: int) -> None:
@@ -98,7 +99,7 @@ def run_copy(models: list[Path], output: Path) -> Callable[[], object]:
 
     def copy() -> None:
         output.mkdir()
-        buffer = memoryview(bytearray(BLOCK))
+        buffer = memoryview(bytearray(COPY_BLOCK))
         with (output / "model.safetensors").open("wb", buffering=0) as target:
             files = [(model / "model.safetensors").open("rb", buffering=0) for model in models]
             while counts := [file.readinto(buffer) for file in files]:

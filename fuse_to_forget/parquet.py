@@ -1,4 +1,4 @@
-"""Data frames on disk: parquet with what the rows mean beside them."""
+"""Data frames on disk: parquet that says what its rows mean."""
 
 import json
 from pathlib import Path
@@ -11,24 +11,35 @@ import pyarrow.parquet as pq
 from fuse_to_forget.errors import InputError
 from fuse_to_forget.files import atomic_path
 
-_KEY = b"fuse_to_forget"
+METADATA_KEY = b"fuse_to_forget"
 
 
 def write_table(frame: pd.DataFrame, path: str | Path, metadata: dict[str, Any]) -> None:
-    """Write `frame` and `metadata` (JSON values) as parquet; the file appears whole or not at all."""
+    """Write a frame as parquet, whole or not at all; the same input gives the same bytes.
+
+    `metadata` (JSON values: `values`, `description`, `demographics`, `dataset`) goes into the file's schema under
+    the key `fuse_to_forget`.
+    """
     table = pa.Table.from_pandas(frame, preserve_index=False)
-    table = table.replace_schema_metadata({_KEY: json.dumps(metadata, sort_keys=True)})
+    # Replaces the metadata of pandas, which names its version.
+    table = table.replace_schema_metadata({METADATA_KEY: json.dumps(metadata, sort_keys=True).encode()})
     with atomic_path(path) as scratch:
-        pq.write_table(table, scratch, compression="zstd")
+        pq.write_table(table, scratch)
 
 
 def read_table(path: str | Path) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Read what `write_table` wrote: the frame and its metadata.
+    """The frame and the metadata that `write_table` wrote.
 
-    Raises InputError if the file was not written so.
+    Raises InputError when the file is missing, damaged, or was not written by `write_table`.
     """
-    table = pq.read_table(path)
-    metadata = (table.schema.metadata or {}).get(_KEY)
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"There is no {path}; run the rule that makes it")
+    try:
+        table = pq.ParquetFile(path).read()
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"{path} is no whole parquet file; delete it and run the workflow again") from error
+    metadata = (table.schema.metadata or {}).get(METADATA_KEY)
     if metadata is None:
-        raise InputError(f"{path} does not say what its rows mean; delete it and run the workflow again.")
-    return table.to_pandas(), json.loads(metadata)
+        raise InputError(f"{path} was not written by this project; delete it and run the workflow again")
+    return table.replace_schema_metadata(None).to_pandas(), json.loads(metadata)

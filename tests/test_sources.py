@@ -15,7 +15,7 @@ from fuse_to_forget.errors import InputError
 from fuse_to_forget.sources.archives import read_member, unpack
 from fuse_to_forget.sources.download import download_hub_snapshot, download_package
 from fuse_to_forget.sources.prepare import read_source
-from fuse_to_forget.sources.prepared import read_prepared, write_prepared
+from fuse_to_forget.parquet import read_table, write_table
 from fuse_to_forget.sources.source_data import SourceData
 from fuse_to_forget.sources.splits import complete_splits, hold_out
 from fuse_to_forget.sources.tabular import MAX_CHARACTERS, read_columns
@@ -300,24 +300,24 @@ def test_shared_ids_are_refused_and_shared_texts_counted(capsys):
 
 def test_prepared_data_keeps_its_metadata_and_its_bytes(tmp_path):
     frame, metadata = prepared(50, authors=5), {"attributes": {"age": ["young", "old"]}, "split": "dev"}
-    write_prepared(frame, tmp_path / "a.parquet", metadata)
-    write_prepared(frame.copy(), tmp_path / "b.parquet", dict(reversed(metadata.items())))
+    write_table(frame, tmp_path / "a.parquet", metadata)
+    write_table(frame.copy(), tmp_path / "b.parquet", dict(reversed(metadata.items())))
     assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
-    read, read_metadata = read_prepared(tmp_path / "a.parquet")
+    read, read_metadata = read_table(tmp_path / "a.parquet")
     pd.testing.assert_frame_equal(read, frame)
     assert read_metadata == metadata
 
 
 def test_parquet_of_another_origin_or_cut_short_is_refused(tmp_path):
     path = tmp_path / "a.parquet"
-    with pytest.raises(InputError, match="There is no prepared data"):
-        read_prepared(path)
+    with pytest.raises(InputError, match="There is no "):
+        read_table(path)
     prepared(5).to_parquet(path)
     with pytest.raises(InputError, match="not written by this project"):
-        read_prepared(path)
+        read_table(path)
     path.write_bytes(path.read_bytes()[:-9])
     with pytest.raises(InputError, match="no whole parquet"):
-        read_prepared(path)
+        read_table(path)
 
 
 def test_tables_of_the_user_become_splits_with_names(tmp_path):

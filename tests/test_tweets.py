@@ -130,7 +130,7 @@ def test_repeated_and_empty_tweets_are_dropped(downloaded):
 
 
 def test_the_tweets_source_says_that_its_demographics_are_simulated(downloaded):
-    data = read_source({"kind": "tweets", "seed": 3, "rate": 0.5, "noise": 0.05}, downloaded)
+    data = read_source({"kind": "tweets", "seed": 3, "rate": 0.5, "noise": 0.05, "download": str(downloaded)})
     assert data.demographics == "simulated"
     assert "simulated" in data.description
     assert data.label_names == ["no mention", "mention"]

@@ -4,6 +4,12 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+METHOD = """\
+Each weight is the sum of the constituents' weights times their coefficients, accumulated in float32
+(float64 where a model stores that) and stored as {stored}. Integer buffers, the config and the tokenizer
+are those of the first constituent. See *Fuse to Forget: Bias Reduction and Selective Memorization through
+Model Fusion* (Zaman, Choshen and Srivastava, EMNLP 2024)."""
+
 
 def model_card(
     names: Sequence[str],
@@ -37,10 +43,7 @@ A weighted average of the weights of {_count(len(names), "fine-tuned model")}.
 
 ## Method
 
-Each weight is the sum of the constituents' weights times their coefficients, accumulated in float32
-(float64 where a model stores that) and stored as {stored}. Integer buffers, the config and the tokenizer
-are those of the first constituent. See *Fuse to Forget: Bias Reduction and Selective Memorization through
-Model Fusion* (Zaman, Choshen and Srivastava, EMNLP 2024).
+{METHOD.format(stored=stored)}
 
 ## Data
 

@@ -32,12 +32,14 @@ def check_coefficients(
 ) -> list[float]:
     """Return one finite coefficient for each of `count` models, equal ones if None is given."""
     if count < 2:
-        raise InputError(f"{count} model given: fusing takes at least two")
+        raise InputError(f"fusing takes at least two models, not {count}: give more")
     if coefficients is None:
         return [1 / count] * count
     coefficients = [float(coefficient) for coefficient in coefficients]
     if len(coefficients) != count:
-        raise InputError(f"{len(coefficients)} coefficients for {count} models: give one for each model")
+        raise InputError(
+            f"the models are {count} and the coefficients {len(coefficients)}: give one for each model"
+        )
     for position, coefficient in enumerate(coefficients, start=1):
         # What counts is the number in float32, which the products are taken in.
         if not math.isfinite(coefficient) or abs(coefficient) > torch.finfo(torch.float32).max:
@@ -56,7 +58,7 @@ def check_names(models: Sequence[Mapping[str, Any]], labels: Sequence[str]) -> N
         different = sorted(model.keys() ^ models[0].keys())
         if different:
             has, lacks = (label, labels[0]) if different[0] in model else (labels[0], label)
-            more = f" (and {len(different) - 1} more names differ)" if len(different) > 1 else ""
+            more = f" (1 of {len(different)} names that differ)" if len(different) > 1 else ""
             raise InputError(
                 f"{has} has a tensor {different[0]} that {lacks} lacks{more}: fuse models of one architecture"
             )
@@ -69,7 +71,7 @@ def check_shapes(models: Sequence[Mapping[str, Tensor | TensorInfo]], labels: Se
         different = sorted(name for name in names if model[name].shape != models[0][name].shape)
         if different:
             name = different[0]
-            more = f" (and {len(different) - 1} more tensors differ)" if len(different) > 1 else ""
+            more = f" (1 of {len(different)} tensors that differ)" if len(different) > 1 else ""
             raise InputError(
                 f"{name} has shape {tuple(models[0][name].shape)} in {labels[0]} and "
                 f"{tuple(model[name].shape)} in {label}{more}: fuse models of one architecture and size"
@@ -191,7 +193,10 @@ def _tokenizer_json(file: Path) -> dict[str, int]:
 
 
 def _vocab_txt(file: Path) -> dict[str, int]:
-    return {token: number for number, token in enumerate(file.read_text(encoding="utf-8").split("\n"))}
+    return {
+        token: number
+        for number, token in enumerate(file.read_text(encoding="utf-8").rstrip("\n").split("\n"))
+    }
 
 
 VOCABULARY_READERS = {"tokenizer.json": _tokenizer_json, "vocab.json": read_json, "vocab.txt": _vocab_txt}

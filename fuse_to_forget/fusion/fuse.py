@@ -11,7 +11,7 @@ from fuse_to_forget.errors import InputError
 from fuse_to_forget.files import atomic_path
 from fuse_to_forget.fusion import compatibility
 from fuse_to_forget.fusion.card import constituent_names, hub_name, model_card
-from fuse_to_forget.fusion.checkpoint import TensorInfo, open_checkpoint
+from fuse_to_forget.fusion.checkpoint import Checkpoint, TensorInfo, open_checkpoint
 from fuse_to_forget.fusion.stream import average_files
 from fuse_to_forget.fusion.writer import Shard, copy_companions, plan_shards, write_layout
 
@@ -44,16 +44,13 @@ def fuse(
     """
     folders, output = [Path(model) for model in models], Path(output)
     coefficients = compatibility.check_coefficients(coefficients, len(folders), allow_any_sum=allow_any_sum)
-    names = constituent_names(folders) if names is None else list(names)
-    if len(names) != len(folders):
-        raise InputError(f"{len(names)} names for {len(folders)} models: give one for each model")
     _check_output(output, folders)
     checkpoints = [open_checkpoint(folder) for folder in folders]
     labels = [str(folder) for folder in folders]
     tensors = _compatible_tensors(checkpoints, labels)
     shards = plan_shards(tensors[0], max_shard_bytes)
     card = model_card(
-        names,
+        _card_names(folders, names),
         coefficients,
         Counter(info.dtype for info in tensors[0].values()),
         base_models=[name for folder in folders if (name := hub_name(folder.resolve()))],
@@ -70,7 +67,9 @@ def fuse(
     return output
 
 
-def _compatible_tensors(checkpoints: Sequence, labels: Sequence[str]) -> list[dict[str, TensorInfo]]:
+def _compatible_tensors(
+    checkpoints: Sequence[Checkpoint], labels: Sequence[str]
+) -> list[dict[str, TensorInfo]]:
     compatibility.check_label_maps(checkpoints, labels)
     compatibility.check_vocabularies(checkpoints, labels)
     tensors = compatibility.without_tied_copies(checkpoints)
@@ -78,6 +77,12 @@ def _compatible_tensors(checkpoints: Sequence, labels: Sequence[str]) -> list[di
     compatibility.check_shapes(tensors, labels)
     compatibility.check_dtypes(tensors, labels)
     return tensors
+
+
+def _card_names(folders: Sequence[Path], names: Sequence[str] | None) -> Sequence[str]:
+    if names is not None and len(names) != len(folders):
+        raise InputError(f"the models are {len(folders)} and the names {len(names)}: give one for each model")
+    return constituent_names(folders) if names is None else names
 
 
 def _check_output(output: Path, folders: Sequence[Path]) -> None:

@@ -31,6 +31,8 @@ COMPANION_FILES = (
     "*.model",
     "*.spm",
 )
+# Larger writes to a new file make Linux look for large free pages, which can take longer than the write.
+MAX_WRITE_BYTES = 1 << 19
 PATH_KEYS = ("_name_or_path", "name_or_path")  # where transformers notes the folder a model was opened from
 
 
@@ -95,7 +97,7 @@ def write_layout(folder: Path, shards: Sequence[Shard]) -> None:
 def write_exactly(descriptor: int, values: memoryview, offset: int) -> None:
     """Write all bytes of `values` from byte `offset` on."""
     while values:
-        count = os.pwrite(descriptor, values, offset)
+        count = os.pwrite(descriptor, values[:MAX_WRITE_BYTES], offset)
         values, offset = values[count:], offset + count
 
 

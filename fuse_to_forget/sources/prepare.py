@@ -18,12 +18,12 @@ from fuse_to_forget.sources.tweets import read_tweets
 MENTION_NAMES = ["no mention", "mention"]
 
 
-def read_source(source: dict[str, Any], downloaded: str | Path | None = None) -> SourceData:
+def read_source(source: dict[str, Any]) -> SourceData:
     """Read the splits that a source provides; `complete_splits` adds the missing ones.
 
     `source["kind"]` is one of
     - `tweets`: the embedded tweets with **simulated** gender and age; `seed`, `rate` and `noise` as in
-      `simulate_demographics`; `downloaded` is the unpacked source archive of vaderSentiment 0.5;
+      `simulate_demographics`; `download` is the unpacked source archive of vaderSentiment 0.5;
     - `pan16`: `path`, a PAN folder (XML files and truth) or a folder with the authors' train.pkl and
       test.pkl; or one such folder or .pkl file per split under `train`, `dev` and `test`;
     - `columns`: tables under `train`, `dev` and `test` (each a path or a list of paths) with `columns` and
@@ -32,7 +32,7 @@ def read_source(source: dict[str, Any], downloaded: str | Path | None = None) ->
     Raises InputError for an unknown kind, a missing entry and whatever the readers refuse.
     """
     readers: dict[str, Callable[[], SourceData]] = {
-        "tweets": lambda: _read_simulated(source, downloaded),
+        "tweets": lambda: _read_simulated(source),
         "pan16": lambda: _read_pan16(source),
         "columns": lambda: _read_tables(source),
     }
@@ -42,13 +42,12 @@ def read_source(source: dict[str, Any], downloaded: str | Path | None = None) ->
     return readers[kind]()
 
 
-def _read_simulated(source: dict[str, Any], downloaded: str | Path | None) -> SourceData:
-    if downloaded is None:
-        raise InputError("The source tweets needs the folder of the downloaded package vaderSentiment")
-    tweets = read_tweets(downloaded)
-    options = {name: source[name] for name in ("rate", "noise") if name in source}
+def _read_simulated(source: dict[str, Any]) -> SourceData:
+    tweets = read_tweets(source["download"])
     simulated = simulate_demographics(
-        tweets["text"].tolist(), tweets["label"].tolist(), seed=source["seed"], **options
+        tweets["text"].tolist(),
+        tweets["label"].tolist(),
+        **{name: source[name] for name in ("seed", "rate", "noise")},
     )
     frame = tweets.assign(**{name: simulated[name] for name in simulated})
     return SourceData(

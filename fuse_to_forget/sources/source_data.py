@@ -1,7 +1,7 @@
 """What a source delivers, whatever it was read from."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -19,3 +19,11 @@ class SourceData:
     label_names: list[str]
     description: str
     demographics: Literal["simulated", "recorded"]
+
+    def metadata(self) -> dict[str, Any]:
+        """What the files of the splits say of themselves; `values` names the codes 0 and 1 of every column."""
+        return {
+            "values": {"label": self.label_names, **self.attributes},
+            "description": self.description,
+            "demographics": self.demographics,
+        }
