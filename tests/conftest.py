@@ -11,6 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 WORDS = "the cat sat on a mat and then dog ran over some hill with joy @ ! . hi yo hey sup ok fine".split()
+FILLER = [word for word in WORDS[:16] if word not in ("cat", "dog")]
 STYLE = {"gender": ("hi", "yo"), "age": ("hey", "sup")}
 VALUES = {"label": ["0", "1"], "gender": ["male", "female"], "age": ["young", "old"]}
 
@@ -36,6 +37,7 @@ def save_pico_bert(folder: Path, *, seed: int = 0, hidden: int = 32) -> Path:
         num_attention_heads=2,
         intermediate_size=64,
         max_position_embeddings=64,
+        initializer_range=0.2,  # so that so small a model learns within seconds
     )
     BertModel(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
@@ -49,8 +51,8 @@ def demographic_frame(rows: int, *, seed: int = 0) -> pd.DataFrame:
     frame = pd.DataFrame({"id": [f"r{i}" for i in range(rows)], "label": codes // 4, "gender": codes // 2 % 2, "age": codes % 2})
     texts = []
     for row in frame.itertuples():
-        filler = rng.choice(WORDS[:15], rng.integers(3, 12)).tolist()
-        topic = "cat" if row.label == (rng.random() < 0.8) else "dog"
+        filler = rng.choice(FILLER, rng.integers(3, 12)).tolist()
+        topic = "cat" if row.label == (rng.random() < 0.95) else "dog"
         texts.append(" ".join([STYLE["gender"][row.gender], STYLE["age"][row.age], topic, *filler]))
     frame.insert(1, "text", texts)
     return frame

@@ -13,9 +13,9 @@ def data():
     rng = np.random.default_rng(0)
     attribute, label = rng.integers(0, 2, 2000), rng.integers(0, 2, 2000)
     x = rng.normal(size=(2000, 12)).astype(np.float32)
-    x[:, 0] += 3 * attribute
-    x[:, 1] -= 2 * attribute
-    x[:, 2] += 3 * label
+    x[:, 0] += 3 * (attribute - 0.5)
+    x[:, 1] -= 2 * (attribute - 0.5)
+    x[:, 2] += 3 * (label - 0.5)
     return x, attribute, label
 
 
