@@ -22,7 +22,7 @@ def models(tmp_path_factory):
         model = AutoModelForSequenceClassification.from_pretrained(folder, num_labels=2)
         with torch.no_grad():
             for parameter in model.parameters():
-                parameter.mul_(3)  # far from linear, so that the models differ
+                parameter.mul_(1.5)  # far from linear, so that the models differ
         model.save_pretrained(folder)
         folders[name] = folder
     return folders
@@ -51,14 +51,14 @@ def test_one_row_for_each_coefficient_split_and_example(rows, splits):
 def test_the_ends_are_the_single_models(rows, models, splits, end):
     alone = predict_splits(models[end], splits, batch_size=7, max_length=32, model=end, seed=1)
     at_end = rows[rows["coefficients"].map(parse_coefficients).map(lambda c: c[end]) == 1]
-    assert at_end["probability"].to_numpy() == pytest.approx(alone["probability"].to_numpy(), abs=1e-6)
+    assert at_end["probability"].to_numpy() == pytest.approx(alone["probability"].to_numpy(), abs=1e-5)
 
 
 def test_between_the_ends_it_predicts_what_the_fused_checkpoint_does(rows, models, splits, tmp_path):
     fuse(list(models.values()), tmp_path / "fused", [0.75, 0.25])
     alone = predict_splits(tmp_path / "fused", splits, batch_size=16, max_length=32, model="fused", seed=1)
     between = rows[rows["coefficients"] == "gender=0.75 age=0.25"]
-    assert between["probability"].to_numpy() == pytest.approx(alone["probability"].to_numpy(), abs=1e-6)
+    assert between["probability"].to_numpy() == pytest.approx(alone["probability"].to_numpy(), abs=1e-5)
     assert np.ptp(rows.groupby("coefficients")["probability"].mean()) > 1e-3
 
 
