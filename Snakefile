@@ -41,6 +41,7 @@ rule biases:
         "results/table1.csv",
         "results/figure5.pdf",
         "results/figure5.png",
+        "results/run.csv",
 
 
 rule all:

@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-WORDS = "the cat sat on a mat and then dog ran over some hill with joy @ ! . hi yo hey sup ok fine".split()
+SENTENCE = "the cat sat on a mat and then dog ran over some hill with joy @ ! . hi yo hey sup ok fine"
+WORDS = SENTENCE.split()
 FILLER = [word for word in WORDS[:16] if word not in ("cat", "dog")]
 STYLE = {"gender": ("hi", "yo"), "age": ("hey", "sup")}
 VALUES = {"label": ["0", "1"], "gender": ["male", "female"], "age": ["young", "old"]}
@@ -22,9 +23,7 @@ def save_pico_bert(folder: Path, *, seed: int = 0, hidden: int = 32) -> Path:
     from tokenizers import BertWordPieceTokenizer
     from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
-    vocabulary = {
-        token: i for i, token in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS])
-    }
+    vocabulary = {token: i for i, token in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS])}
     names = {f"{name}_token": f"[{name.upper()}]" for name in ("pad", "unk", "cls", "sep", "mask")}
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=BertWordPieceTokenizer(vocabulary)._tokenizer, model_max_length=64, **names
@@ -48,7 +47,14 @@ def demographic_frame(rows: int, *, seed: int = 0) -> pd.DataFrame:
     """Prepared rows whose label, gender and age can each be read off one word of the text."""
     rng = np.random.default_rng(seed)
     codes = rng.permutation(np.arange(rows) % 8)
-    frame = pd.DataFrame({"id": [f"r{i}" for i in range(rows)], "label": codes // 4, "gender": codes // 2 % 2, "age": codes % 2})
+    frame = pd.DataFrame(
+        {
+            "id": [f"r{i}" for i in range(rows)],
+            "label": codes // 4,
+            "gender": codes // 2 % 2,
+            "age": codes % 2,
+        }
+    )
     texts = []
     for row in frame.itertuples():
         filler = rng.choice(FILLER, rng.integers(3, 12)).tolist()

@@ -20,7 +20,9 @@ def predictions(n=500, seeds=(1,), right=0.7, authors=None, rng_seed=0):
     parts = []
     for seed in seeds:
         hit = rng.random(n) < right
-        parts.append(frame.assign(prediction=np.where(hit, frame["label"], 1 - frame["label"]), seed=seed, **shared))
+        parts.append(
+            frame.assign(prediction=np.where(hit, frame["label"], 1 - frame["label"]), seed=seed, **shared)
+        )
     return pd.concat(parts, ignore_index=True)
 
 
@@ -45,14 +47,18 @@ def test_the_interval_of_an_accuracy_has_the_binomial_width():
 def test_examples_of_one_author_are_resampled_together():
     one_by_one = predictions(n=400, rng_seed=5)
     # every example four times, under one author: no more is known than from the 400
-    repeated = pd.concat([one_by_one.assign(author=one_by_one["id"], id=one_by_one["id"] + f"/{i}") for i in range(4)])
+    repeated = pd.concat(
+        [one_by_one.assign(author=one_by_one["id"], id=one_by_one["id"] + f"/{i}") for i in range(4)]
+    )
     alone = accuracy_row(one_by_one, "1")
     clustered = accuracy_row(repeated.reset_index(drop=True), "1")
     assert clustered["high"] - clustered["low"] == pytest.approx(alone["high"] - alone["low"], rel=0.15)
 
 
 def test_over_seeds_the_value_is_the_mean_and_the_interval_covers_their_spread():
-    rows = pd.concat([predictions(seeds=(s,), right=r, rng_seed=7) for s, r in ((1, 0.6), (2, 0.9))], ignore_index=True)
+    rows = pd.concat(
+        [predictions(seeds=(s,), right=r, rng_seed=7) for s, r in ((1, 0.6), (2, 0.9))], ignore_index=True
+    )
     single = [accuracy_row(rows, seed) for seed in ("1", "2")]
     pooled = accuracy_row(rows, "all")
     assert pooled["value"] == pytest.approx((single[0]["value"] + single[1]["value"]) / 2)

@@ -48,7 +48,9 @@ def test_more_iterations_than_directions_leave_nothing(data):
 
 def test_the_same_seed_gives_the_same_projection(data):
     x, attribute, _ = data
-    one, same, other = (inlp_projection(x, attribute, iterations=2, classifier="svm", seed=s) for s in (1, 1, 2))
+    one, same, other = (
+        inlp_projection(x, attribute, iterations=2, classifier="svm", seed=s) for s in (1, 1, 2)
+    )
     assert np.array_equal(one, same)
     assert not np.array_equal(one, other)
 

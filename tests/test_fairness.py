@@ -32,7 +32,10 @@ def test_agreement_with_fairlearn(example):
 def test_agreement_with_scikit_learn(example):
     labels, predictions, groups = example
     counts = contingency(*example)
-    recalls = [recall_score(labels[groups == g], predictions[groups == g], average=None, labels=[0, 1]) for g in (0, 1)]
+    recalls = [
+        recall_score(labels[groups == g], predictions[groups == g], average=None, labels=[0, 1])
+        for g in (0, 1)
+    ]
     gap = np.sqrt(np.mean((recalls[0] - recalls[1]) ** 2))
     assert fairness.tpr_gap(counts) == pytest.approx(gap, abs=1e-12)
     assert fairness.accuracy(counts) == pytest.approx(accuracy_score(labels, predictions), abs=1e-12)

@@ -41,6 +41,9 @@ def test_without_a_crossing_the_closest_point_is_taken():
 def test_the_grid_of_a_pair_sums_to_one_and_is_written_exactly():
     for pair in pair_grid(10):
         assert sum(pair) == pytest.approx(1, abs=1e-12)
-        assert tuple(parse_coefficients(format_coefficients(dict(zip("ab", pair, strict=True)))).values()) == pair
+        assert (
+            tuple(parse_coefficients(format_coefficients(dict(zip("ab", pair, strict=True)))).values())
+            == pair
+        )
     assert pair_grid(10)[0] == (1, 0)
     assert pair_grid(10)[-1] == (0, 1)

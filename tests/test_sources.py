@@ -12,10 +12,10 @@ import pandas as pd
 import pytest
 
 from fuse_to_forget.errors import InputError
+from fuse_to_forget.parquet import read_table, write_table
 from fuse_to_forget.sources.archives import read_member, unpack
 from fuse_to_forget.sources.download import download_hub_snapshot, download_package
 from fuse_to_forget.sources.prepare import read_source
-from fuse_to_forget.parquet import read_table, write_table
 from fuse_to_forget.sources.source_data import SourceData
 from fuse_to_forget.sources.splits import complete_splits, hold_out
 from fuse_to_forget.sources.tabular import MAX_CHARACTERS, read_columns

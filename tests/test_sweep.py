@@ -41,7 +41,10 @@ def rows(models, splits):
 def test_one_row_for_each_coefficient_split_and_example(rows, splits):
     assert len(rows) == 5 * 80
     assert set(rows["model"]) == {"gender-age"}
-    test = rows[(rows["split"] == "test") & (rows["coefficients"].map(parse_coefficients).map(lambda c: c["age"]) == 0.25)]
+    test = rows[
+        (rows["split"] == "test")
+        & (rows["coefficients"].map(parse_coefficients).map(lambda c: c["age"]) == 0.25)
+    ]
     assert test["id"].tolist() == splits["test"]["id"].tolist()
     assert test["label"].tolist() == splits["test"]["label"].tolist()
     assert "text" not in rows

@@ -49,7 +49,9 @@ def test_it_learns_and_records_its_curve(trained):
     assert json.loads((folder / "model" / "config.json").read_text())["id2label"] == {"0": "no", "1": "yes"}
 
 
-def test_a_killed_job_ends_with_the_bytes_of_an_undisturbed_one(trained, pico_bert, tmp_path, monkeypatch, capfd):
+def test_a_killed_job_ends_with_the_bytes_of_an_undisturbed_one(
+    trained, pico_bert, tmp_path, monkeypatch, capfd
+):
     class KilledError(Exception):
         pass
 
@@ -73,7 +75,9 @@ def test_a_killed_job_ends_with_the_bytes_of_an_undisturbed_one(trained, pico_be
 
 def test_another_seed_gives_another_head(trained, pico_bert, tmp_path):
     train(pico_bert, tmp_path, seed=2)
-    one, other = (load_file(f / "model" / "model.safetensors")["classifier.weight"] for f in (trained[0], tmp_path))
+    one, other = (
+        load_file(f / "model" / "model.safetensors")["classifier.weight"] for f in (trained[0], tmp_path)
+    )
     assert abs(one - other).max() > 1e-3
 
 

@@ -13,10 +13,11 @@ METRICS = ["dp", "tpr_gap", "accuracy"]
 def table1(scores: pd.DataFrame, first: str, second: str, *, select_on: str) -> pd.DataFrame:
     """Lay out Table 1 from the scores of the bias study.
 
-    `first` and `second` are the biased attributes, and so the models, of the sweep. Coefficients are chosen on
-    the split `select_on`; every printed number is measured on `test`. One row per bias and method, biases by name, methods in the
-    paper's order; values are means over seeds, `low`/`high` their intervals; `alpha` is the coefficient
-    of `second` in the fused row, `dataset` says whether demographics are recorded or simulated.
+    `first` and `second` are the biased attributes, and so the models, of the sweep. Alphas are chosen on
+    the split `select_on`; every printed number is measured on `test`. One row per bias and method, biases
+    by name, methods in the paper's order; values are means over seeds, `low`/`high` their intervals;
+    `alpha` is the coefficient of `second` in the fused row, `dataset` says whether demographics are
+    recorded or simulated.
     """
     alphas = select_alphas(scores, first, second, select_on)
     test = scores[scores["split"] == "test"]

@@ -22,6 +22,11 @@ if workflow.is_main_process:
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # for every job; only rule download takes it away
 
+
+envvars:
+    "HF_HUB_OFFLINE",
+
+
 SEEDS = config["seeds"]
 PROTOCOL = switches(config["protocol"], config["departures"])
 BIASES = config["biases"]["subsets"]["biases"]

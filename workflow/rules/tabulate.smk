@@ -22,3 +22,26 @@ rule tabulate_table1:
         select_on=PROTOCOL["select_coefficients_on"],
     script:
         "../scripts/tabulate_table1.py"
+
+
+rule record_run:
+    """Write down versions, machine and configuration, for the report."""
+    output:
+        run=report(
+            "results/run.csv",
+            caption="../report/run.rst",
+            category="This run",
+            labels={"result": "Versions and configuration", "kind": "table"},
+        ),
+    log:
+        "logs/record_run.log",
+    conda:
+        "../../envs/models.yaml"
+    resources:
+        mem_mb=more_memory(1000),
+        runtime=10,
+    params:
+        code=code_version("record_run.py"),
+        config=config,
+    script:
+        "../scripts/record_run.py"
