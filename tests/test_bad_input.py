@@ -16,6 +16,7 @@ import torch
 import yaml
 from conftest import ROOT, VALUES, demographic_frame
 from safetensors.torch import save_file
+from snakemake.utils import update_config
 
 from fuse_to_forget.__main__ import main
 
@@ -23,12 +24,14 @@ TRAIN = "results/data/biases/train.parquet"
 XML = "<author><documents><document>one @you</document>\n<document>two</document></documents></author>\n"
 
 
-def run(folder: Path, target: str, source: dict, **subsets: object) -> subprocess.CompletedProcess:
-    """Ask the real workflow for `target` in `folder`, with the study's source replaced by the user's `source`."""
+def run(folder: Path, target: str, source: dict, **study: object) -> subprocess.CompletedProcess:
+    """Ask the real workflow for `target` in `folder`, with the study's source replaced by the user's `source`.
+
+    `study` holds other entries of `biases` that differ from the shipped config.
+    """
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
     config["sources"] = {"mine": source}
-    config["biases"]["source"] = "mine"
-    config["biases"]["subsets"] |= subsets
+    update_config(config["biases"], {"source": "mine"} | study)
     for bias in config["biases"]["subsets"]["biases"]:
         bias["label"] = "mention" if source["kind"] == "pan16" else "1"
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
@@ -45,11 +48,12 @@ def run(folder: Path, target: str, source: dict, **subsets: object) -> subproces
     )
 
 
-def refused(folder: Path, log: str, target: str, source: dict, **subsets: object) -> str:
+def refused(folder: Path, log: str, target: str, source: dict, **study: object) -> str:
     """Assert that the job that writes `log` fails with one sentence, shown to the user; return the sentence."""
-    done = run(folder, target, source, **subsets)
-    shown, logged = done.stdout + done.stderr, (folder / log).read_text()
+    done = run(folder, target, source, **study)
+    shown = done.stdout + done.stderr
     assert done.returncode == 1, shown
+    logged = (folder / log).read_text()
     assert "Traceback" not in shown + logged
     sentences = [line for line in logged.splitlines() if line.startswith("error: ")]
     assert len(sentences) == 1, logged
@@ -64,9 +68,9 @@ def refused_source(folder: Path, source: dict) -> str:
     return sentence
 
 
-def refused_config(folder: Path, source: dict, **subsets: object) -> str:
+def refused_config(folder: Path, source: dict, **study: object) -> str:
     """Assert that the config is refused before any job, in one sentence; return the sentence."""
-    done = run(folder, TRAIN, source, **subsets)
+    done = run(folder, TRAIN, source, **study)
     shown = done.stdout + done.stderr
     assert done.returncode == 1, shown
     assert "Traceback" not in shown
@@ -113,7 +117,7 @@ def test_a_source_that_is_not_there(tmp_path):
 
 
 def test_a_misspelt_key(tmp_path):
-    message = refused_config(tmp_path, table(tmp_path, named(8)), sizes=8)
+    message = refused_config(tmp_path, table(tmp_path, named(8)), subsets={"sizes": 8})
     assert "unknown key 'sizes' in biases.subsets: did you mean 'size'?" in message
 
 
@@ -172,7 +176,7 @@ def test_a_pickle_that_would_run_code(tmp_path):
 
 def test_a_subset_larger_than_the_data(tmp_path):
     target, log = "results/subsets/biases/age.parquet", "logs/make_biased_subset/age.log"
-    sentence = refused(tmp_path, log, target, table(tmp_path, named(80)), size=60)
+    sentence = refused(tmp_path, log, target, table(tmp_path, named(80)), subsets={"size": 60})
     # The share .8 of the 30 with the favoured label is young: 12 of each gender, where all 80 rows have 10.
     assert "The age-biased subset wants 12 training examples with label 1, age young, gender " in sentence
     assert files_under(tmp_path / "results/subsets") == []
@@ -197,6 +201,13 @@ def test_a_full_disk_ends_a_job(tmp_path, small_disk):
     letters = np.random.default_rng(1).integers(97, 123, (len(frame), 60), dtype=np.uint8)
     frame["text"] = [row.tobytes().decode() for row in letters]  # does not compress well
     assert "disk is full" in refused_source(tmp_path, table(tmp_path, frame))
+
+
+def test_a_full_disk_ends_training(tmp_path, small_disk, pico_bert):
+    target, log = "results/models/biases/age/seed1/model.safetensors", "logs/finetune/biases/age_seed1.log"
+    sentence = refused(tmp_path, log, target, table(tmp_path, named(200)), base_model=str(pico_bert))
+    assert "disk is full" in sentence
+    assert files_under(small_disk / "models") == []
 
 
 @pytest.fixture

@@ -166,15 +166,22 @@ def test_a_wrong_type_is_named_with_its_place(place, value):
         ("bootstrap.level", 1),
         ("bootstrap.resamples", 0),
         ("biases.splits.dev", 1.0),
+        (
+            "biases.splits",
+            {"dev": 0.8, "test": 0.25, "seed": 1},
+        ),  # with .25 for test nothing is left to train on
         ("biases.subsets.size", 0),
         ("biases.subsets.biases.0.ratio", 1.2),
         ("biases.subsets.biases.1.ratio", 0),
         ("biases.training.epochs", 0),
+        ("biases.training.epochs", float("inf")),
+        ("biases.training.learning_rate", float("nan")),  # what YAML makes of .nan
         ("biases.training.weight_decay", -0.1),
         ("biases.training.max_length", 0),
         ("biases.sweep.steps", 0),
         ("biases.erasure.inlp_classifier", "tree"),
         ("biases.recipes.average.coefficients", [1.0]),
+        ("biases.recipes.average.coefficients", [0.5, 0.6]),  # refused by `fuse`, but only after the training
         ("departures", {"select_coefficients_on": "train"}),
         ("sources.tweets.noise", 0.6),
         ("sources.tweets.kind", "tweet"),
@@ -185,9 +192,23 @@ def test_an_impossible_value_is_named_with_its_place(place, value):
     assert f"in {place}" in refusal(with_value(place, value))
 
 
+@pytest.mark.parametrize("name", ["full", "label"])
+def test_an_attribute_has_no_name_that_means_something_else(name):
+    assert repr(name) in refusal(with_value("biases.subsets.biases.0.attribute", name))
+
+
 @pytest.mark.parametrize("preset", ["described", "published"])
 def test_an_unknown_protocol_names_the_known_ones(preset):
     assert preset in refusal(with_value("protocol", "publishd"))
+
+
+@pytest.mark.parametrize(
+    ("place", "value"), [("downloads.text.sha256", "abc"), ("downloads.a b", SHIPPED["downloads"]["text"])]
+)
+def test_what_text_must_look_like_is_said_in_words(place, value):
+    message = refusal(with_value(place, value))
+    assert "hexadecimal digits" in message or "letters, digits" in message
+    assert "[" not in message  # no regular expression
 
 
 @pytest.mark.parametrize("digest", ["", "abc", "g" * 64, "A" * 64, "a" * 65])
@@ -269,6 +290,12 @@ def test_a_local_base_model_must_exist(tmp_path):
     assert f"{tmp_path / 'bert'}, which does not exist" in message
     (tmp_path / "bert").mkdir()
     check(with_value("biases.base_model", str(tmp_path / "bert")))
+
+
+def test_a_misspelt_base_model_names_the_downloads():
+    message = refusal(with_value("biases.base_model", "encodr"))
+    assert "encodr, which does not exist" in message
+    assert "text, encoder" in message
 
 
 def test_a_source_that_is_not_used_need_not_exist(tmp_path):

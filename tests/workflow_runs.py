@@ -1,0 +1,57 @@
+"""Runs of the real workflow in a copy of the project, on tiny data."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from conftest import ROOT, demographic_frame, save_pico_bert
+
+PROJECT = ["Snakefile", "config.yaml", "workflow", "fuse_to_forget", "profiles", "envs", "tests/config.yaml"]
+
+
+def make_project(folder: Path) -> Path:
+    """Copy the project's own files to `folder` and put the data and the base model of tests/config.yaml there."""
+    for name in PROJECT:
+        source, target = ROOT / name, folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, target)
+    (folder / "data").mkdir()
+    demographic_frame(480).drop(columns="id").to_csv(folder / "data" / "train.csv", index=False)
+    save_pico_bert(folder / "base")
+    return folder
+
+
+def command(*arguments: str) -> list[str]:
+    """The command line of a run: targets and options, then the test configuration."""
+    options = ["--cores", "2", "--configfile", "tests/config.yaml"]
+    return [sys.executable, "-m", "snakemake", *arguments, *options]
+
+
+def environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+
+
+def run(project: Path, *arguments: str) -> str:
+    """Run the workflow to its end and return all it printed; fail the test if it fails."""
+    done = subprocess.run(
+        command(*arguments), cwd=project, env=environment(), capture_output=True, text=True, check=False
+    )
+    output = done.stdout + done.stderr
+    assert done.returncode == 0, output
+    return output
+
+
+def rules_to_run(project: Path, *arguments: str) -> set[str]:
+    """The rules that a dry run would run, without those that only collect targets."""
+    output = run(project, *arguments, "-n", "--quiet", "progress")
+    rules = {
+        line.split()[1].rstrip(":")
+        for line in output.splitlines()
+        if line.startswith(("rule ", "localrule "))
+    }
+    return rules - {"all", "biases"}
