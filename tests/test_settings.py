@@ -99,16 +99,13 @@ def test_a_misspelt_key_names_the_near_one(place, typo):
     assert (f"in {where}:" if where else "at the top level:") in message
 
 
-@pytest.mark.parametrize("place", ["qqq", "biases.training.qqq", "downloads.text.qqq", "sources.tweets.qqq"])
+@pytest.mark.parametrize(
+    "place", ["qqq", "departures.qqq", "biases.training.qqq", "downloads.text.qqq", "sources.tweets.qqq"]
+)
 def test_a_key_like_no_other_names_the_known_ones(place):
-    known = list(parent_of(SHIPPED, place)[0])
+    known = list(parent_of(SHIPPED, place)[0]) or ["select_coefficients_on"]
     message = refusal(with_value(place, 1))
     assert all(key in message for key in known)
-
-
-def test_a_misspelt_switch_names_the_near_one():
-    message = refusal(with_value("departures", {"select_coefficient_on": "test"}))
-    assert "did you mean 'select_coefficients_on'?" in message
 
 
 @pytest.mark.parametrize(
@@ -197,9 +194,10 @@ def test_an_attribute_has_no_name_that_means_something_else(name):
     assert repr(name) in refusal(with_value("biases.subsets.biases.0.attribute", name))
 
 
-@pytest.mark.parametrize("preset", ["described", "published"])
-def test_an_unknown_protocol_names_the_known_ones(preset):
-    assert preset in refusal(with_value("protocol", "publishd"))
+def test_an_unknown_protocol_names_the_known_ones():
+    message = refusal(with_value("protocol", "publishd"))
+    assert "described" in message
+    assert "published" in message
 
 
 @pytest.mark.parametrize(
@@ -298,13 +296,12 @@ def test_a_misspelt_base_model_names_the_downloads():
     assert "text, encoder" in message
 
 
+def test_a_pan_folder_must_exist(tmp_path):
+    config = with_value("sources.tweets", {"kind": "pan16", "path": str(tmp_path / "pan")})
+    assert f"{tmp_path / 'pan'}, which does not exist" in refusal(config)
+
+
 def test_a_source_that_is_not_used_need_not_exist(tmp_path):
     config = columns_source(tmp_path)
     config["biases"]["source"] = "tweets"
     check(config)
-
-
-def test_a_pan_folder_must_exist(tmp_path):
-    config = with_value("sources.pan", {"kind": "pan16", "path": str(tmp_path / "pan")})
-    config["biases"]["source"] = "pan"
-    assert f"{tmp_path / 'pan'}, which does not exist" in refusal(config)

@@ -17,7 +17,8 @@ try:
 except InputError as error:
     raise WorkflowError(str(error))
 
-if workflow.is_main_process:
+# A killed run on a cluster may have jobs that still write: there the lock is left to the user.
+if workflow.is_main_process and workflow.resource_settings.nodes is None:
     release_stale_lock()
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # for every job; only rule download takes it away
