@@ -145,7 +145,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--models", nargs=2, type=Path, metavar="FOLDER", help="two classifiers of one base")
     parser.add_argument("--texts", type=Path, metavar="FILE", help="prepared parquet with a column `text`")
-    parser.add_argument("--examples", type=int, default=128, help="default: %(default)s")
+    parser.add_argument("--examples", type=int, default=160, help="default: %(default)s")
     parser.add_argument("--steps", type=int, default=2, help="alphas less one (default: %(default)s)")
     parser.add_argument(
         "--batch-size", type=int, default=64, help="of the project's way (default: %(default)s)"

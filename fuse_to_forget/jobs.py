@@ -1,5 +1,6 @@
 """What every workflow script does around its one library call."""
 
+import errno
 import os
 import sys
 from collections.abc import Iterator
@@ -22,12 +23,25 @@ def job(log: str) -> Iterator[None]:
         yield
     except InputError as error:
         _leave(str(error))
-    except OSError as error:
-        if error.errno not in (28, 122):  # ENOSPC, EDQUOT
+    except Exception as error:
+        if not disk_is_full(error):
             raise
-        _leave(
-            f"The disk is full: {error.filename or 'an output'} could not be written; free some space and run again."
-        )
+        _leave("The disk is full, so an output could not be written; free some space and run again.")
+
+
+def disk_is_full(error: BaseException | None) -> bool:
+    """Whether an exception, or one that led to it, is a full disk or quota, however its library says so."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        # safetensors and torch.save raise errors of their own, without the system's error number
+        if any(
+            sign in str(error)
+            for sign in ("No space left", "os error 122", "iostream error", "inline_container")
+        ):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _leave(sentence: str) -> None:

@@ -133,12 +133,10 @@ def test_a_missing_key_is_named(place):
     [
         ("seeds", 1),
         ("seeds.0", "1"),
-        ("seeds.0", True),
         ("bootstrap.resamples", "many"),
         ("bootstrap", 3),
         ("biases.training.epochs", "2"),
         ("biases.training.learning_rate", "5e-5"),  # what YAML makes of 5e-5
-        ("biases.training.batch_size", 3.5),
         ("biases.subsets.size", "all"),
         ("biases.subsets.biases.0.ratio", "high"),
         ("biases.erasure", None),
@@ -160,7 +158,6 @@ def test_a_wrong_type_is_named_with_its_place(place, value):
         ("seeds", [1, 1]),
         ("seeds", [-1]),
         ("bootstrap.level", 0),
-        ("bootstrap.level", 1),
         ("bootstrap.resamples", 0),
         ("biases.splits.dev", 1.0),
         (
@@ -168,12 +165,12 @@ def test_a_wrong_type_is_named_with_its_place(place, value):
             {"dev": 0.8, "test": 0.25, "seed": 1},
         ),  # with .25 for test nothing is left to train on
         ("biases.subsets.size", 0),
+        ("biases.subsets.biases", SHIPPED["biases"]["subsets"]["biases"][:1]),
+        ("biases.subsets.biases", SHIPPED["biases"]["subsets"]["biases"] * 2),
         ("biases.subsets.biases.0.ratio", 1.2),
-        ("biases.subsets.biases.1.ratio", 0),
         ("biases.training.epochs", 0),
         ("biases.training.epochs", float("inf")),
         ("biases.training.learning_rate", float("nan")),  # what YAML makes of .nan
-        ("biases.training.weight_decay", -0.1),
         ("biases.training.max_length", 0),
         ("biases.sweep.steps", 0),
         ("biases.erasure.inlp_classifier", "tree"),
@@ -257,13 +254,6 @@ def test_an_unknown_name_lists_the_known_ones(place, value, known):
 def test_the_same_attribute_twice_is_refused():
     message = refusal(with_value("biases.subsets.biases.1.attribute", "gender"))
     assert "'gender' twice in biases.subsets.biases" in message
-
-
-@pytest.mark.parametrize("count", [1, 3])
-def test_exactly_two_biases(count):
-    bias = SHIPPED["biases"]["subsets"]["biases"][0]
-    message = refusal(with_value("biases.subsets.biases", [bias] * count))
-    assert "in biases.subsets.biases" in message
 
 
 @pytest.mark.parametrize("models", [None, ["gender", "age"], ["full", "age"]])
