@@ -1,8 +1,10 @@
 """Files that appear whole or not at all."""
 
+import glob
 import hashlib
 import os
 import shutil
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,11 +15,17 @@ def atomic_path(target: str | Path) -> Iterator[Path]:
     """Yield a scratch path beside `target`; rename it to `target` when the block succeeds.
 
     The block writes a file or makes a folder there. If it raises, the scratch path is removed and
-    `target` is left as it was. A folder that stands at `target` is replaced.
+    `target` is left as it was. A folder that stands at `target` is replaced. What a killed process of this
+    machine left of an earlier attempt is removed first.
     """
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
-    scratch = target.with_name(f".{target.name}.{os.getpid()}.part")
+    # writers of one target, on one machine or several, never share a scratch path
+    prefix = f".{target.name}.{socket.gethostname()}-"
+    for stale in target.parent.glob(f"{glob.escape(prefix)}*.part"):
+        if not _is_running(int(stale.stem.rpartition("-")[2])):
+            remove(stale)
+    scratch = target.with_name(f"{prefix}{os.getpid()}.part")
     remove(scratch)
     try:
         yield scratch
@@ -26,6 +34,16 @@ def atomic_path(target: str | Path) -> Iterator[Path]:
         os.replace(scratch, target)
     finally:
         remove(scratch)
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def remove(path: Path) -> None:
