@@ -39,9 +39,10 @@ def sweep_logits(
         {name: w.to(device()) for name, w in load_state_dict(folder).items()} for folder in folders
     ]
     model = load_classifier(folders[0])
-    logits = []
+    logits, fused = [], None
     for vector in tqdm(coefficients, desc="fused models"):
-        _load_weights(model, average_state_dicts(constituents, vector))
+        fused = average_state_dicts(constituents, vector, fused)  # the second one on writes over the first
+        _load_weights(model, fused)
         logits.append(predict_logits(model, token_ids, batch_size))
     return np.stack(logits)
 
