@@ -47,3 +47,9 @@ def test_the_grid_of_a_pair_sums_to_one_and_is_written_exactly():
         )
     assert pair_grid(10)[0] == (1, 0)
     assert pair_grid(10)[-1] == (0, 1)
+
+
+def test_a_fused_model_is_never_one_of_its_constituents():
+    gender, age = [1, 3] + [3] * 9, [2] + [2] * 10  # they cross between alpha 0 and .1
+    for attribute in ("gender", "age"):
+        assert nearest_to_crossing(ALPHAS, curves(gender, age), attribute) == pytest.approx(0.1)

@@ -41,13 +41,16 @@ def nearest_to_crossing(
     """Return one alpha for all metrics: nearest a crossing of the two attributes' curves, least biased in `attribute`.
 
     `curves` maps metric -> attribute -> values at `alphas`. The candidates are the grid points on either side of each
-    crossing, of any metric; where curves never cross, the point at which they are closest. Among them
-    the one with the smallest sum of the metrics for `attribute` is taken (the smaller alpha if two tie).
+    crossing, of any metric; where curves never cross, the point at which they are closest. The ends of the grid
+    are no fused models, so the points next to them stand in for them. Among the candidates the one with the
+    smallest sum of the metrics for `attribute` is taken (the smaller alpha if two tie).
     """
     candidates: set[int] = set()
     for by_attribute in curves.values():
         one, other = by_attribute.values()
         candidates |= _beside_crossings(one - other)
+    last = len(alphas) - 1
+    candidates = {min(max(i, 1), last - 1) for i in candidates} if last > 1 else candidates
     bias = sum(by_attribute[attribute] for by_attribute in curves.values())
     return float(alphas[min(sorted(candidates), key=lambda i: bias[i])])
 
