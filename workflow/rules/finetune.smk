@@ -12,7 +12,7 @@ rule finetune:
     log:
         "logs/finetune/{study}/{model}_seed{seed}.log",
     benchmark:
-        "benchmarks/finetune_{study}_{model}_seed{seed}.tsv"
+        "logs/finetune/{study}/{model}_seed{seed}.tsv"
     conda:
         "../../envs/models.yaml"
     threads: 4

@@ -12,7 +12,7 @@ rule sweep_pair:
     log:
         f"logs/sweep_pair/{PAIR}_seed{{seed}}.log",
     benchmark:
-        f"benchmarks/sweep_pair_{PAIR}_seed{{seed}}.tsv"
+        f"logs/sweep_pair/{PAIR}_seed{{seed}}.tsv"
     conda:
         "../../envs/models.yaml"
     threads: 4
