@@ -33,7 +33,9 @@ def figure5(scores: pd.DataFrame, first: str, second: str, *, select_on: str) ->
                 _draw(axes, rows[rows["attribute"] == attribute], **look)
                 _mark_choice(axes, alphas[attribute], look["color"])
             axes.set_ylim(bottom=0)
-            axes.legend(frameon=False, loc="upper center")
+            axes.legend(  # beside the title, where no curve can run
+                frameon=False, loc="lower right", bbox_to_anchor=(1.02, 0.97), ncols=2, columnspacing=1.0
+            )
         _finish(axes, letter, title, first, second)
     seeds = scores.loc[scores["seed"] != "all", "seed"].nunique()
     figure.suptitle(
@@ -53,7 +55,7 @@ def _mark_choice(axes: Axes, alpha: float, color: str) -> None:
 
 
 def _finish(axes: Axes, letter: str, title: str, first: str, second: str) -> None:
-    axes.set_title(f"({letter}) {title}", loc="left")
+    axes.set_title(f"({letter})", loc="left")
     axes.set_ylabel(title)
     axes.set_xlabel(f"$\\alpha_{{\\mathrm{{{second}}}}}$")
     ticks = [i / 5 for i in range(6)]
