@@ -8,7 +8,7 @@ rule plot_figure5:
             "results/figure5.png",
             caption="../report/figure5.rst",
             category="Social biases",
-            labels={"result": "Figure 5", "kind": "figure"},
+            labels={"result": "Figure 5"},
         ),
     log:
         "logs/plot_figure5.log",

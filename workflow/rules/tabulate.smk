@@ -7,7 +7,7 @@ rule tabulate_table1:
             "results/table1.csv",
             caption="../report/table1.rst",
             category="Social biases",
-            labels={"result": "Table 1", "kind": "table"},
+            labels={"result": "Table 1"},
         ),
     log:
         "logs/tabulate_table1.log",
@@ -31,7 +31,7 @@ rule record_run:
             "results/run.csv",
             caption="../report/run.rst",
             category="This run",
-            labels={"result": "Versions and configuration", "kind": "table"},
+            labels={"result": "Versions and configuration"},
         ),
     log:
         "logs/record_run.log",
