@@ -39,6 +39,7 @@ rule biases:
     """Make Table 1 and Figure 5: social biases."""
     input:
         "results/table1.csv",
+        "results/table1.html",
         "results/figure5.pdf",
         "results/figure5.png",
         "results/run.csv",

@@ -160,7 +160,7 @@ def test_the_fused_checkpoint_of_a_recipe_can_be_asked_for(project):
 def test_the_report_holds_table_and_figure(project):
     run(project, "--report", "report.html")
     page = (project / "report.html").read_text()
-    for what in ("table1.csv", "figure5.png", "run.csv", "What did the fused model keep"):
+    for what in ("table1.html", "figure5.png", "run.csv", "What did the fused model keep"):
         assert what in page
 
 

@@ -3,8 +3,9 @@ rule tabulate_table1:
     input:
         scores="results/scores/biases.csv",
     output:
-        table=report(
-            "results/table1.csv",
+        table="results/table1.csv",
+        page=report(
+            "results/table1.html",
             caption="../report/table1.rst",
             category="Social biases",
             labels={"result": "Table 1"},
