@@ -167,11 +167,12 @@ def test_the_report_holds_table_and_figure(project):
 def test_killed_in_training_the_same_command_ends_with_the_same_table(project):
     """`kill -9` of the whole process tree leaves a lock and half-written files; neither may stop the next run."""
     table = project / "results" / "table1.csv"
-    weights = project / "results" / "models" / "biases" / "gender" / "seed1" / "model.safetensors"
+    target = "results/models/biases/gender/seed1/model.safetensors"
+    weights = project / target
     expected, expected_weights = table.read_bytes(), weights.read_bytes()
     weights.unlink()
     process = subprocess.Popen(
-        command("all"),
+        command("all", target),
         cwd=project,
         env=environment(),
         start_new_session=True,
@@ -181,12 +182,13 @@ def test_killed_in_training_the_same_command_ends_with_the_same_table(project):
     checkpoints = project / "results" / "checkpoints" / "biases" / "gender" / "seed1"
     deadline = time.monotonic() + 120
     while not list(checkpoints.glob("checkpoint-*")) and time.monotonic() < deadline:
+        assert process.poll() is None, "the run ended before it could be killed"
         time.sleep(0.02)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     assert not weights.exists()
     assert list((project / ".snakemake" / "locks").iterdir())
-    run(project, "all")
+    run(project, "all", target)
     assert weights.read_bytes() == expected_weights
     assert table.read_bytes() == expected
     assert "Nothing to be done" in run(project, "all")
