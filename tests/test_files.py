@@ -49,3 +49,11 @@ def test_a_digest_is_of_names_and_contents(tmp_path):
 
     assert folder("one", a="1", b="2") == folder("two", b="2", a="1")
     assert len({folder("x", a="1"), folder("y", a="2"), folder("z", b="1")}) == 3
+
+
+def test_a_digest_follows_links(tmp_path):
+    (tmp_path / "real" / "inner").mkdir(parents=True)
+    (tmp_path / "real" / "inner" / "file").write_text("content")
+    (tmp_path / "linked").mkdir()
+    (tmp_path / "linked" / "inner").symlink_to(tmp_path / "real" / "inner")
+    assert file_digest(tmp_path / "linked") == file_digest(tmp_path / "real")

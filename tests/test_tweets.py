@@ -105,15 +105,13 @@ def test_habits_of_gender_and_age_have_nothing_in_common():
 
 @pytest.fixture
 def downloaded(tmp_path):
-    """A folder shaped like the unpacked package, with 40 tweets, a repeat and an empty one."""
+    """A folder like that of the package, with 40 tweets, a repeat and an empty one."""
     rng = np.random.default_rng(0)
     lines = [f"tweet number {i} of {rng.integers(9)}" for i in range(40)]
     lines = [f"@user {line}" if i % 2 else line for i, line in enumerate(lines)]
     lines += [lines[0].upper() + "!", "@user @other", "caf\u00e9 &amp; tea"]
     content = "".join(f"{i}\t1.5\t{line}\r\n" for i, line in enumerate(lines, 1)).encode()
-    folder = tmp_path / "vaderSentiment-0.5" / "additional_resources"
-    folder.mkdir(parents=True)
-    with tarfile.open(folder / "hutto_ICWSM_2014.tar.gz", "w:gz") as archive:
+    with tarfile.open(tmp_path / "hutto_ICWSM_2014.tar.gz", "w:gz") as archive:
         info = tarfile.TarInfo("hutto_ICWSM_2014/tweets_GroundTruth.txt")
         info.size = len(content)
         archive.addfile(info, io.BytesIO(content))

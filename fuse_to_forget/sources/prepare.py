@@ -23,7 +23,7 @@ def read_source(source: dict[str, Any]) -> SourceData:
 
     `source["kind"]` is one of
     - `tweets`: the embedded tweets with **simulated** gender and age; `seed`, `rate` and `noise` as in
-      `simulate_demographics`; `download` is the unpacked source archive of vaderSentiment 0.5;
+      `simulate_demographics`; `download` is the folder additional_resources of vaderSentiment 0.5;
     - `pan16`: `path`, a PAN folder (XML files and truth) or a folder with the authors' train.pkl and
       test.pkl; or one such folder or .pkl file per split under `train`, `dev` and `test`;
     - `columns`: tables under `train`, `dev` and `test` (each a path or a list of paths) with `columns` and

@@ -19,16 +19,16 @@ MEMBER = "hutto_ICWSM_2014/tweets_GroundTruth.txt"
 def read_tweets(folder: str | Path) -> pd.DataFrame:
     """Columns `id`, `text` (mentions removed) and `label` (1 had a mention) of the embedded tweets.
 
-    `folder` is the unpacked source archive of vaderSentiment 0.5. Tweets left empty are dropped, and so is
+    `folder` is additional_resources of the source archive of vaderSentiment 0.5. Tweets left empty are dropped, and so is
     every tweet whose words repeat an earlier tweet's (case and punctuation aside), so that no text can be in
     two splits.
 
     Raises InputError when the folder does not hold the tweets.
     """
-    archives = sorted(Path(folder).rglob(ARCHIVE))
-    if not archives:
+    archive = Path(folder) / ARCHIVE
+    if not archive.is_file():
         raise InputError(f"{folder} holds no {ARCHIVE}; delete it and download vaderSentiment 0.5 again")
-    return parse_tweets(read_member(archives[0], MEMBER))
+    return parse_tweets(read_member(archive, MEMBER))
 
 
 def parse_tweets(content: bytes) -> pd.DataFrame:
