@@ -57,12 +57,14 @@ def remove(path: Path) -> None:
 def file_digest(path: str | Path) -> str:
     """Return the sha256 of a file, or of the names and contents of all files in a folder tree.
 
-    Links are followed: Snakemake's output cache makes links of what it holds.
+    Links are followed, for Snakemake's output cache makes links of what it holds; hidden files, such as its
+    time stamps, do not count.
     """
     path = Path(path)
     digest = hashlib.sha256()
     tree = [Path(folder, name) for folder, _, names in os.walk(path, followlinks=True) for name in names]
-    for file in sorted(tree) if path.is_dir() else [path]:
+    shown = sorted(file for file in tree if not file.name.startswith("."))
+    for file in shown if path.is_dir() else [path]:
         with file.open("rb") as stream:
             content = hashlib.file_digest(stream, "sha256").hexdigest()
         digest.update(f"{file.relative_to(path)}\0{content}\0".encode())

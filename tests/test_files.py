@@ -56,4 +56,5 @@ def test_a_digest_follows_links(tmp_path):
     (tmp_path / "real" / "inner" / "file").write_text("content")
     (tmp_path / "linked").mkdir()
     (tmp_path / "linked" / "inner").symlink_to(tmp_path / "real" / "inner")
+    (tmp_path / "linked" / ".snakemake_timestamp").touch()
     assert file_digest(tmp_path / "linked") == file_digest(tmp_path / "real")

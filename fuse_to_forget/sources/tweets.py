@@ -19,9 +19,9 @@ MEMBER = "hutto_ICWSM_2014/tweets_GroundTruth.txt"
 def read_tweets(folder: str | Path) -> pd.DataFrame:
     """Columns `id`, `text` (mentions removed) and `label` (1 had a mention) of the embedded tweets.
 
-    `folder` is additional_resources of the source archive of vaderSentiment 0.5. Tweets left empty are dropped, and so is
-    every tweet whose words repeat an earlier tweet's (case and punctuation aside), so that no text can be in
-    two splits.
+    `folder` is additional_resources of the source archive of vaderSentiment 0.5. Tweets left empty are dropped,
+    and so is every tweet whose words repeat an earlier tweet's (case and punctuation aside), so that no text can
+    be in two splits.
 
     Raises InputError when the folder does not hold the tweets.
     """
