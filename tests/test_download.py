@@ -10,7 +10,7 @@ import pytest
 
 from fuse_to_forget.errors import InputError
 from fuse_to_forget.sources.archives import read_member, unpack
-from fuse_to_forget.sources.download import download_hub_snapshot, download_package
+from fuse_to_forget.sources.download import download, download_hub_snapshot, download_package
 
 
 @pytest.fixture
@@ -118,6 +118,7 @@ def test_a_hub_snapshot_holds_no_pickles_and_failure_is_one_sentence(tmp_path, m
     download_hub_snapshot("org/model", "a" * 40, tmp_path / "model")
     assert [path.name for path in (tmp_path / "model").iterdir()] == ["model.safetensors"]
     assert not {"*", "*.bin", "*.h5"} & set(asked["allow_patterns"])
+    assert asked["repo_type"] == "model"
 
     def fail(repo, **options):
         raise OSError("no route\nto host")
@@ -126,3 +127,30 @@ def test_a_hub_snapshot_holds_no_pickles_and_failure_is_one_sentence(tmp_path, m
     with pytest.raises(InputError, match="could not be downloaded") as caught:
         download_hub_snapshot("org/model", "a" * 40, tmp_path / "other")
     assert "\n" not in str(caught.value)
+
+
+def test_of_a_hub_dataset_only_parquet_files_are_fetched(tmp_path, monkeypatch):
+    import huggingface_hub
+
+    held, asked = ["data/train-00000-of-00001.parquet"], {}
+
+    def snapshot(repo, **options):
+        asked.update(options, repo=repo)
+        for name in [*held, ".cache/a"]:
+            (options["local_dir"] / name).parent.mkdir(parents=True, exist_ok=True)
+            (options["local_dir"] / name).write_bytes(b"p")
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
+    entry = {"repo": "org/data", "revision": "a" * 40, "repo_type": "dataset"}
+    download(entry, tmp_path / "data")
+    assert (asked["repo"], asked["repo_type"]) == ("org/data", "dataset")
+    assert asked["allow_patterns"] == ["*.parquet"]
+    files = [path for path in (tmp_path / "data").rglob("*") if path.is_file()]
+    assert files == [tmp_path / "data" / held[0]]
+
+    held[:] = ["data/train.csv"]
+    with pytest.raises(InputError, match=r"org/data at a+ has no parquet files.*the source's path"):
+        download(entry, tmp_path / "other")
+    assert not (tmp_path / "other").exists()
+    with pytest.raises(InputError, match="hub dataset org/data is not a commit"):
+        download(entry | {"revision": "main"}, tmp_path / "other")

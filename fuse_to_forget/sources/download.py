@@ -17,7 +17,10 @@ from fuse_to_forget.sources.archives import unpack
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 # Weights in safetensors only: the other weight formats of the hub are pickles.
-HUB_PATTERNS = ["*.safetensors", "*.json", "*.txt", "*.model", "tokenizer*"]
+HUB_PATTERNS = {
+    "model": ["*.safetensors", "*.json", "*.txt", "*.model", "tokenizer*"],
+    "dataset": ["*.parquet"],
+}
 HUB_REFUSED = ["*.bin", "*.h5", "*.pt", "*.pth", "*.pkl", "*.ckpt", "*.msgpack", "*.onnx", "*.py"]
 
 # pip asks a source archive for its metadata even when it only downloads, which runs the archive's
@@ -39,7 +42,7 @@ class __legacy__:
 def download(entry: Mapping[str, str], output_dir: str | Path) -> None:
     """Fetch what an entry of the config's `downloads` names, from the package index or the hub."""
     if "repo" in entry:
-        download_hub_snapshot(entry["repo"], entry["revision"], output_dir)
+        download_hub_snapshot(**entry, output_dir=output_dir)
     else:
         download_package(**entry, output_dir=output_dir)
 
@@ -118,17 +121,21 @@ def _last_error(stderr: str) -> str:
     return (errors or lines[-1:] or ["no message"])[0].removeprefix("ERROR: ").rstrip(".")
 
 
-def download_hub_snapshot(repo: str, revision: str, output_dir: str | Path) -> None:
-    """Download the safetensors weights, configuration and tokenizer of a model of the Hugging Face hub.
+def download_hub_snapshot(
+    repo: str, revision: str, output_dir: str | Path, repo_type: Literal["model", "dataset"] = "model"
+) -> None:
+    """Download a model (safetensors weights, configuration, tokenizer) or the parquet files of a dataset.
 
-    `revision` is a full commit hash of 40 hexadecimal digits: a branch or tag may move.
+    Both of the Hugging Face hub. `revision` is a full commit hash of 40 hexadecimal digits: a branch or tag
+    may move.
 
-    Raises InputError for any other revision and when the hub does not deliver.
+    Raises InputError for any other revision, when the hub does not deliver, and when the commit holds no
+    safetensors weights or no parquet files.
     """
     if not COMMIT.fullmatch(revision):
         raise InputError(
-            f"The revision {revision!r} of the hub model {repo} is not a commit of 40 hexadecimal digits; "
-            "copy the commit hash from the model's history page, so that everyone gets the same files"
+            f"The revision {revision!r} of the hub {repo_type} {repo} is not a commit of 40 hexadecimal digits; "
+            f"copy the commit hash from the {repo_type}'s history page, so that everyone gets the same files"
         )
     from huggingface_hub import snapshot_download  # slow to import, and only this function needs it
 
@@ -136,25 +143,33 @@ def download_hub_snapshot(repo: str, revision: str, output_dir: str | Path) -> N
         try:
             snapshot_download(
                 repo,
+                repo_type=repo_type,
                 revision=revision,
                 local_dir=folder,
-                allow_patterns=HUB_PATTERNS,
+                allow_patterns=HUB_PATTERNS[repo_type],
                 ignore_patterns=HUB_REFUSED,
             )
         except Exception as error:  # the hub client raises errors of several libraries
             reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
             raise InputError(
-                f"The model {repo} at {revision} could not be downloaded from the hub ({reason}); "
-                "check the network connection and the name, or give a local folder as the model's path"
+                f"The {repo_type} {repo} at {revision} could not be downloaded from the hub ({reason}); check the "
+                f"network connection and the name, or give a local folder as the {_user(repo_type)}'s path"
             ) from error
-        _check_snapshot(folder, repo, revision)
+        _check_snapshot(folder, repo, revision, repo_type)
 
 
-def _check_snapshot(folder: Path, repo: str, revision: str) -> None:
-    if not list(folder.rglob("*.safetensors")):
+def _check_snapshot(folder: Path, repo: str, revision: str, repo_type: str) -> None:
+    wanted = HUB_PATTERNS[repo_type][0]
+    if not list(folder.rglob(wanted)):
+        what = "safetensors weights" if repo_type == "model" else "parquet files"
         raise InputError(
-            f"The model {repo} at {revision} has no safetensors weights; choose a commit that has them, "
-            "or convert the weights and give a local folder as the model's path"
+            f"The {repo_type} {repo} at {revision} has no {what}; choose a commit that has them, "
+            f"or convert its files and give a local folder as the {_user(repo_type)}'s path"
         )
     # The client's bookkeeping holds times of day, and the folder must be the same for everyone.
     remove(folder / ".cache")
+
+
+def _user(repo_type: str) -> str:
+    """What the config gives a local path to, in place of a download."""
+    return "model" if repo_type == "model" else "source"

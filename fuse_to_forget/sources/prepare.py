@@ -10,12 +10,15 @@ from fuse_to_forget.errors import InputError
 from fuse_to_forget.sources.authors_pickles import read_authors_pickle
 from fuse_to_forget.sources.demographics import ATTRIBUTES, simulate_demographics
 from fuse_to_forget.sources.pan import find_truth, read_pan
+from fuse_to_forget.sources.snippets import read_snippets
 from fuse_to_forget.sources.source_data import SourceData
 from fuse_to_forget.sources.splits import SPLITS
+from fuse_to_forget.sources.sst2 import read_sst2
 from fuse_to_forget.sources.tabular import OPTIONAL_ROLES, read_columns
 from fuse_to_forget.sources.tweets import read_tweets
 
 MENTION_NAMES = ["no mention", "mention"]
+SENTIMENT_NAMES = ["negative", "positive"]
 
 
 def read_source(source: dict[str, Any]) -> SourceData:
@@ -27,7 +30,10 @@ def read_source(source: dict[str, Any]) -> SourceData:
     - `pan16`: `path`, a PAN folder (XML files and truth) or a folder with the authors' train.pkl and
       test.pkl; or one such folder or .pkl file per split under `train`, `dev` and `test`;
     - `columns`: tables under `train`, `dev` and `test` (each a path or a list of paths) with `columns` and
-      `values` as in `read_columns`.
+      `values` as in `read_columns`;
+    - `snippets`: the embedded movie-review snippets; `threshold` as in `read_snippets`, `download` as for
+      `tweets`;
+    - `sst2`: SST-2 in the folder `path` or `download`, in a layout that `read_sst2` knows.
 
     Raises InputError for an unknown kind, a missing entry and whatever the readers refuse.
     """
@@ -35,6 +41,8 @@ def read_source(source: dict[str, Any]) -> SourceData:
         "tweets": lambda: _read_simulated(source),
         "pan16": lambda: _read_pan16(source),
         "columns": lambda: _read_tables(source),
+        "snippets": lambda: _read_snippets(source),
+        "sst2": lambda: _read_sst2(source),
     }
     kind = source.get("kind")
     if kind not in readers:
@@ -114,8 +122,22 @@ def _read_tables(source: dict[str, Any]) -> SourceData:
         attributes={name: [str(value) for value in values[name]] for name in attributes},
         label_names=[str(value) for value in values["label"]],
         description=f"tables of the user, {_sizes(splits)}",
-        demographics="recorded",
+        demographics="recorded" if attributes else None,
     )
+
+
+def _read_snippets(source: dict[str, Any]) -> SourceData:
+    frame = read_snippets(source["download"], source["threshold"])
+    description = f"{len(frame)} snippets of movie reviews (negative or positive)"
+    return SourceData({"train": frame}, {}, SENTIMENT_NAMES, description)
+
+
+def _read_sst2(source: dict[str, Any]) -> SourceData:
+    folders = [source[key] for key in ("path", "download") if source.get(key)]
+    if len(folders) != 1:
+        raise InputError("The source sst2 needs one folder; give its `path`, or the name of a `download`")
+    splits = read_sst2(folders[0])
+    return SourceData(splits, {}, SENTIMENT_NAMES, f"SST-2 (negative or positive), {_sizes(splits)}")
 
 
 def _as_list(paths: str | list[str] | None) -> list[str]:

@@ -18,12 +18,16 @@ class SourceData:
     attributes: dict[str, list[str]]  # attribute -> names of its values 0 and 1
     label_names: list[str]
     description: str
-    demographics: Literal["simulated", "recorded"]
+    demographics: Literal["simulated", "recorded"] | None = None  # None without protected attributes
 
     def metadata(self) -> dict[str, Any]:
-        """What the files of the splits say of themselves; `values` names the codes 0 and 1 of every column."""
+        """What the files of the splits say of themselves; `values` names the codes 0 and 1 of every column.
+
+        Without protected attributes there is no `demographics`.
+        """
+        known = {} if self.demographics is None else {"demographics": self.demographics}
         return {
             "values": {"label": self.label_names, **self.attributes},
             "description": self.description,
-            "demographics": self.demographics,
+            **known,
         }

@@ -1,5 +1,7 @@
 """Hold out dev and test splits that a source does not bring along."""
 
+from itertools import combinations
+
 import numpy as np
 import pandas as pd
 
@@ -63,35 +65,33 @@ def _choose_authors(
 
 
 def complete_splits(
-    source: SourceData, dev_share: float, test_share: float, seed: int
+    source: SourceData, dev_share: float, test_share: float | None, seed: int
 ) -> dict[str, pd.DataFrame]:
     """The splits `train`, `dev` and `test`; a missing test and then a missing dev is held out of train.
 
     Shares count from the rows of train as provided. Where train has an `author` column, no author is on both
-    sides of a split made here. Texts and authors that splits share are counted and printed.
+    sides of a split made here. Texts and authors that splits share are counted and printed. A `test_share` of
+    None asks for no test: none is held out, and one that the source provides is left out.
 
     Raises InputError when there is no train, a split comes out empty, or an id is in two splits.
     """
     splits = dict(source.splits)
     if "train" not in splits:
         raise InputError("The source provides no train split; name its training data under `train`")
-    missing = {
-        name: share for name, share in (("test", test_share), ("dev", dev_share)) if name not in splits
-    }
+    shares = {"test": test_share, "dev": dev_share}
+    if test_share is None:
+        del shares["test"]
+    missing = {name: share for name, share in shares.items() if name not in splits}
     left = 1.0
     for name, share in missing.items():
         train = splits["train"]
         child = int(np.random.SeedSequence([seed, SPLITS.index(name)]).generate_state(1)[0])
         splits["train"], splits[name] = hold_out(train, share / left, child, by_author="author" in train)
         left -= share
-    splits = {name: splits[name] for name in SPLITS}
+    splits = {name: splits[name] for name in SPLITS if name in ("train", *shares)}
     _check_ids(splits)
     _report_overlaps(splits)
     return splits
-
-
-def _pairs() -> list[tuple[str, str]]:
-    return [("train", "dev"), ("train", "test"), ("dev", "test")]
 
 
 def _common(one: pd.Series, other: pd.Series) -> pd.Series:
@@ -102,7 +102,7 @@ def _common(one: pd.Series, other: pd.Series) -> pd.Series:
 
 
 def _check_ids(splits: dict[str, pd.DataFrame]) -> None:
-    for one, other in _pairs():
+    for one, other in combinations(splits, 2):
         shared = _common(splits[one]["id"], splits[other]["id"])
         if len(shared):
             raise InputError(
@@ -112,7 +112,7 @@ def _check_ids(splits: dict[str, pd.DataFrame]) -> None:
 
 
 def _report_overlaps(splits: dict[str, pd.DataFrame]) -> None:
-    for one, other in _pairs():
+    for one, other in combinations(splits, 2):
         for column in ("text", "author"):
             if column in splits[one] and column in splits[other]:
                 shared = _common(splits[one][column], splits[other][column])

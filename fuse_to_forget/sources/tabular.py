@@ -37,9 +37,7 @@ def read_columns(
     path = Path(path)
     roles = {role: name for role, name in columns.items() if name is not None}
     _check_roles(roles, values)
-    table = _read_table(path)
-    if table.empty:
-        raise InputError(f"{path} holds no rows; give a file with a header and at least one row")
+    table = read_rows(path)
     for role, name in roles.items():
         if name not in table.columns:
             raise InputError(
@@ -47,7 +45,7 @@ def read_columns(
                 f"it has {', '.join(map(repr, table.columns))}"
             )
     frame = pd.DataFrame({"id": _ids(path, table, roles, id_prefix)})
-    frame["text"] = _texts(path, table[roles["text"]])
+    frame["text"] = checked_texts(path, table[roles["text"]])
     for role in ["label", *(role for role in roles if role != "label")]:
         if role not in ("text", *OPTIONAL_ROLES):
             frame[role] = _codes(path, role, table[roles[role]], [str(value) for value in values[role]])
@@ -74,11 +72,22 @@ def _check_roles(roles: dict[str, str], values: dict[str, list]) -> None:
             )
 
 
-def _read_table(path: Path) -> pd.DataFrame:
+def read_rows(path: Path) -> pd.DataFrame:
+    """All columns of a table in one of the known formats, as the file has them.
+
+    Raises InputError for a file that is missing, empty, without rows or unreadable.
+    """
     if not path.is_file():
         raise InputError(f"There is no file {path}; check the path")
     if path.stat().st_size == 0:
         raise InputError(f"{path} is empty; give a file with a header and at least one row")
+    table = _parse(path)
+    if table.empty:
+        raise InputError(f"{path} holds no rows; give a file with a header and at least one row")
+    return table
+
+
+def _parse(path: Path) -> pd.DataFrame:
     endings = [ending.lower() for ending in path.suffixes]
     kind = next((e for e in reversed(endings) if e not in (".gz", ".bz2", ".xz", ".zst")), "")
     try:
@@ -133,7 +142,7 @@ def _unquote(table: pd.DataFrame) -> pd.DataFrame:
     return table.rename(columns=lambda name: str(name).strip('"')).apply(unquote)
 
 
-def _strings(column: pd.Series) -> pd.Series:
+def as_strings(column: pd.Series) -> pd.Series:
     """Values as strings; a whole number stored as a float (as where a value is missing) has no ".0"."""
     if pd.api.types.is_float_dtype(column) and (column.dropna() % 1 == 0).all():  # infinities fail this
         column = column.astype("Int64")
@@ -147,10 +156,11 @@ def _present(path: Path, role: str, column: pd.Series) -> pd.Series:
             f"{path} has no {role} in row {missing.argmax() + 1} and in {missing.sum()} rows in all "
             f"(column {column.name!r}); fill it in or leave these rows out"
         )
-    return _strings(column)
+    return as_strings(column)
 
 
-def _texts(path: Path, column: pd.Series) -> pd.Series:
+def checked_texts(path: Path, column: pd.Series) -> pd.Series:
+    """The texts of a column, stripped; raises InputError where one is missing, empty or too long."""
     texts = _present(path, "text", column).str.strip()
     empty = (texts == "").to_numpy()
     if empty.any():
