@@ -1,32 +1,33 @@
 """Fine-tuning of a sequence classifier with transformers.Trainer."""
 
 import json
+import math
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
-import numpy as np
 import pandas as pd
 import torch
 from datasets import Dataset
-from transformers import (
-    AutoModelForSequenceClassification,
-    AutoTokenizer,
-    DataCollatorWithPadding,
-    EvalPrediction,
-    PreTrainedTokenizerBase,
-    Trainer,
-    TrainingArguments,
-    set_seed,
-)
+from transformers import DataCollatorWithPadding, PreTrainedTokenizerBase, Trainer, TrainingArguments
 
-from fuse_to_forget.errors import InputError
 from fuse_to_forget.files import atomic_path
+from fuse_to_forget.training.base import load_base
 from fuse_to_forget.training.checkpoints import resumable_checkpoint
 from fuse_to_forget.training.sampling import EpochSeededLengthSampler
+from fuse_to_forget.training.stopping import (
+    StopRule,
+    StopWhenLearned,
+    accuracy_by_group,
+    group_accuracies,
+)
 
 
 class TrainingSettings(TypedDict):
-    """What the config says of fine-tuning; `checkpoint_interval` is a share of all steps, 0 to 1."""
+    """What the config says of fine-tuning; `checkpoint_interval` is a share of all steps, 0 to 1.
+
+    With a `stop` rule, `epochs` is the limit.
+    """
 
     epochs: int
     learning_rate: float
@@ -34,6 +35,7 @@ class TrainingSettings(TypedDict):
     weight_decay: float
     max_length: int
     checkpoint_interval: float
+    stop: NotRequired[StopRule]
 
 
 class _Trainer(Trainer):
@@ -52,7 +54,8 @@ def finetune(
     checkpoints: str | Path,
     settings: TrainingSettings,
     *,
-    label_names: list[str],
+    label_names: Sequence[str],
+    new_tokens: Sequence[str] = (),
     seed: int,
     identity: dict,
 ) -> None:
@@ -60,53 +63,37 @@ def finetune(
 
     The folder appears whole; beside the model it holds `training_curve.csv` (loss and dev accuracy by step) and
     `training.json` (`identity`, sizes, final dev accuracy). A killed job goes on from `checkpoints`, with
-    the same result as an undisturbed one; they are removed at the end. The head is drawn by `seed`.
+    the same result as an undisturbed one; they are removed at the end. Head and `new_tokens` are drawn by `seed`.
+    If `dev` has a column `shortcut`, accuracy is also taken of each; a stop rule asks for it, and `training.json`
+    then says whether all were `learned`.
     Raises InputError if `base_model` is no checkpoint of an encoder with a tokenizer.
     """
     torch.use_deterministic_algorithms(True, warn_only=True)
-    set_seed(seed)  # before the model is made: its head is new
-    tokenizer, model = _load_base(base_model, label_names)
+    tokenizer, model = load_base(base_model, label_names, new_tokens, seed=seed)
+    stop = settings.get("stop")
     trainer = _Trainer(
         model=model,
-        args=_arguments(checkpoints, settings, seed),
+        args=_arguments(checkpoints, settings, seed, len(train)),
         train_dataset=_tokenized(train, tokenizer, settings["max_length"]),
         eval_dataset=_tokenized(dev, tokenizer, settings["max_length"]),
         data_collator=DataCollatorWithPadding(tokenizer),
         processing_class=tokenizer,
-        compute_metrics=_accuracy,
+        compute_metrics=accuracy_by_group(dev.get("shortcut")),
+        callbacks=[StopWhenLearned(stop)] if stop else [],
     )
     resume = resumable_checkpoint(checkpoints, identity)
     print(f"resuming from {resume.name}" if resume else "starting afresh", flush=True)
     trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+    facts = identity | {"train_examples": len(train), "dev_examples": len(dev)} | _outcome(trainer, stop)
     with atomic_path(output) as scratch:
-        _save(
-            trainer, tokenizer, scratch, identity | {"train_examples": len(train), "dev_examples": len(dev)}
-        )
+        _save(trainer, tokenizer, scratch, facts)
 
 
-def _load_base(base_model: str | Path, label_names: list[str]):
-    names = dict(enumerate(label_names))
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(base_model, local_files_only=True)
-        model = AutoModelForSequenceClassification.from_pretrained(
-            base_model,
-            num_labels=len(names),
-            id2label=names,
-            label2id={name: i for i, name in names.items()},
-            dtype=torch.float32,
-            local_files_only=True,
-            use_safetensors=True,
-        )
-    except (OSError, ValueError, KeyError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise InputError(
-            f"The base model {base_model} cannot be loaded as a text classifier ({reason}); "
-            "name a checkpoint folder with config.json, tokenizer files and safetensors weights."
-        ) from error
-    return tokenizer, model
-
-
-def _arguments(checkpoints: str | Path, settings: TrainingSettings, seed: int) -> TrainingArguments:
+def _arguments(
+    checkpoints: str | Path, settings: TrainingSettings, seed: int, examples: int
+) -> TrainingArguments:
+    stop = settings.get("stop")
+    steps_per_epoch = math.ceil(examples / settings["batch_size"])
     return TrainingArguments(
         output_dir=str(checkpoints),
         num_train_epochs=settings["epochs"],
@@ -116,7 +103,8 @@ def _arguments(checkpoints: str | Path, settings: TrainingSettings, seed: int) -
         weight_decay=settings["weight_decay"],
         bf16=torch.cuda.is_available() and torch.cuda.is_bf16_supported(),
         seed=seed,
-        eval_strategy="epoch",
+        eval_strategy="steps" if stop else "epoch",
+        eval_steps=max(1, steps_per_epoch // stop["evaluations_per_epoch"]) if stop else None,
         save_strategy="steps",
         save_steps=settings["checkpoint_interval"],
         save_total_limit=1,
@@ -131,19 +119,28 @@ def _tokenized(frame: pd.DataFrame, tokenizer: PreTrainedTokenizerBase, max_leng
     return Dataset.from_dict({**encoded, "labels": frame["label"].tolist()})
 
 
-def _accuracy(evaluation: EvalPrediction) -> dict[str, float]:
-    return {"accuracy": float(np.mean(evaluation.predictions.argmax(axis=-1) == evaluation.label_ids))}
+def _outcome(trainer: Trainer, stop: StopRule | None) -> dict:
+    """What training came to: dev accuracies of the final weights, epochs, and whether the shortcuts were learned."""
+    history = trainer.state.log_history
+    last = next((row for row in reversed(history) if "eval_accuracy" in row), {"step": -1})
+    if last["step"] != trainer.state.global_step:
+        trainer.evaluate()  # adds to the history
+        last = next(row for row in reversed(history) if "eval_accuracy" in row)
+    outcome = {"dev_accuracy": last["eval_accuracy"], "epochs": trainer.state.epoch}
+    if stop:
+        by_shortcut = group_accuracies(last)
+        outcome |= {
+            "dev_accuracy_by_shortcut": by_shortcut,
+            "learned": min(by_shortcut.values()) >= stop["accuracy"],
+        }
+    return outcome
 
 
 def _save(trainer: Trainer, tokenizer: PreTrainedTokenizerBase, folder: Path, facts: dict) -> None:
     trainer.model.save_pretrained(folder, max_shard_size="1000GB")  # one file: the workflow names it
     tokenizer.save_pretrained(folder)
     curve = pd.DataFrame(trainer.state.log_history)
-    columns = [
-        c
-        for c in ("step", "epoch", "loss", "learning_rate", "grad_norm", "eval_loss", "eval_accuracy")
-        if c in curve
-    ]
+    wanted = ("step", "epoch", "loss", "learning_rate", "grad_norm", "eval_loss")
+    columns = [c for c in curve if c in wanted or c.startswith("eval_accuracy")]
     curve[columns].to_csv(folder / "training_curve.csv", index=False, lineterminator="\n")
-    facts = facts | {"dev_accuracy": float(curve["eval_accuracy"].dropna().iloc[-1])}
     (folder / "training.json").write_text(json.dumps(facts, indent=1, sort_keys=True))
