@@ -13,12 +13,16 @@ include: "workflow/rules/common.smk"
 
 
 wildcard_constraints:
-    study="biases",
-    model="|".join(MODELS),
-    attribute="|".join(ATTRIBUTES),
-    download="|".join(config["downloads"]),
-    recipe="|".join(config["biases"]["recipes"]),
+    study=one_of(*MODELS),
+    model=one_of(*MODELS["shortcuts"], *MODELS["biases"]),
+    attribute=one_of(*ATTRIBUTES),
+    mixture=one_of(*MIXTURES),
+    comparison=one_of(*FISHER),
+    sweep=one_of(*SWEEPS["shortcuts"], *SWEEPS["biases"]),
+    download=one_of(*config["downloads"]),
+    recipe=one_of(*config["shortcuts"]["recipes"], *config["biases"]["recipes"]),
     seed=r"\d+",
+    figure="[236]",
 
 
 include: "workflow/rules/data.smk"
@@ -32,7 +36,22 @@ include: "workflow/rules/plot.smk"
 
 localrules:
     all,
+    shortcuts,
     biases,
+
+
+rule shortcuts:
+    """Make Figures 2, 3, 4, 6, 7, 8 and Tables 3, 4: shortcuts."""
+    input:
+        expand(
+            "results/figure{figure}.{type}",
+            figure=[2, 3, 4, 6, 7, 8],
+            type=["pdf", "png"],
+        ),
+        expand("results/table{table}.{type}", table=[3, 4], type=["csv", "html"]),
+        expand("results/fisher_layers.{type}", type=["pdf", "png"]),
+        expand("results/claims.{type}", type=["csv", "html"]),
+        "results/run.csv",
 
 
 rule biases:
@@ -49,4 +68,5 @@ rule all:
     """Make every table and figure."""
     default_target: True
     input:
+        rules.shortcuts.input,
         rules.biases.input,

@@ -34,7 +34,7 @@ from transformers import (
 from transformers.utils import logging
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from fuse_to_forget.coefficients import pair_grid
+from fuse_to_forget.coefficients import simplex_grid
 from fuse_to_forget.parquet import read_table
 from fuse_to_forget.prediction.classifier import load_tokenizer, tokenize
 from fuse_to_forget.prediction.sweep import sweep_logits
@@ -119,7 +119,7 @@ def timed(run: Callable[[], np.ndarray]) -> tuple[float, float, np.ndarray]:
 
 def compare(folders: Sequence[Path], texts: Sequence[str], steps: int, batch_size: int) -> int:
     """Time both ways, print the table, and return the number of predictions that differ."""
-    coefficients = pair_grid(steps)
+    coefficients = simplex_grid(2, steps)
     plain_sweep(folders, coefficients[:1], texts[:1])  # what runs first pays for the libraries' start
     project_sweep(folders, coefficients[:1], texts[:1], batch_size)
     runs = [timed(lambda: project_sweep(folders, coefficients, texts, batch_size)) for _ in range(REPEATS)]

@@ -1,6 +1,7 @@
 """Data frames on disk: parquet that says what its rows mean."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,8 @@ METADATA_KEY = b"fuse_to_forget"
 def write_table(frame: pd.DataFrame, path: str | Path, metadata: dict[str, Any]) -> None:
     """Write a frame as parquet, whole or not at all; the same input gives the same bytes.
 
-    `metadata` (JSON values: `values`, `description`, `demographics`, `dataset`) goes into the file's schema under
-    the key `fuse_to_forget`.
+    `metadata` (JSON values: `values`, `description`, `dataset`, `demographics` where there are any) goes into the
+    file's schema under the key `fuse_to_forget`.
     """
     table = pa.Table.from_pandas(frame, preserve_index=False)
     # Replaces the metadata of pandas, which names its version.
@@ -43,3 +44,10 @@ def read_table(path: str | Path) -> tuple[pd.DataFrame, dict[str, Any]]:
     if metadata is None:
         raise InputError(f"{path} was not written by this project; delete it and run the workflow again")
     return table.replace_schema_metadata(None).to_pandas(), json.loads(metadata)
+
+
+def read_tables(paths: str | Path | Sequence[str | Path]) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Read one table, or several as one: their rows in order, and the metadata of the first."""
+    paths = [paths] if isinstance(paths, str | Path) else list(paths)
+    frames, metadata = zip(*map(read_table, paths), strict=True)
+    return pd.concat(frames, ignore_index=True), metadata[0]

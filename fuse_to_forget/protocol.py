@@ -10,10 +10,27 @@ PRESETS: dict[str, dict[str, str | bool]] = {
         "erase_test_representations": True,
         # coefficients are a choice, and choices are made on dev
         "select_coefficients_on": "dev",
+        # the part of the sentences that gets a shortcut is the smaller one
+        "synthetic_split": "minority",
+        # two marks never share a place, so their visible order is that of the label
+        "position_ties": "exclude",
+        # the label of a text in a mixture contradicts no other shortcut of the mixture
+        "conflicting_rules": "exclude",
+        # marks stand between words, at every place with the same probability
+        "insert_between": "words",
+        # the Fisher overlap looks at shortcuts on labels that are all reversed
+        "reverse_token_in_context": True,
     },
     "published": {
         "erase_test_representations": False,
         "select_coefficients_on": "test",
+        "synthetic_split": "majority",
+        "position_ties": "allow",
+        "conflicting_rules": "allow",
+        # between word pieces, [CLS] and [SEP] included, so inside of words and twice as often at either end
+        "insert_between": "wordpieces",
+        # TiC examples are all positive, so that half of them keep their label
+        "reverse_token_in_context": False,
     },
 }
 

@@ -2,8 +2,7 @@
 
 import difflib
 import math
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import jsonschema
@@ -22,81 +21,6 @@ def check_config(config: dict[str, Any], schema: dict[str, Any]) -> None:
     for place, value in _numbers(config):
         if not math.isfinite(value):
             raise InputError(f"The config value in {place} is impossible: {value} is not a finite number.")
-
-
-def check_study(config: dict[str, Any]) -> None:
-    """Refuse what a schema cannot express, before the DAG is built.
-
-    Raises InputError: names that stand for nothing, coefficients that fit no recipe, files that are not there.
-    """
-    study = config["biases"]
-    attributes = [bias["attribute"] for bias in study["subsets"]["biases"]]
-    _check_attributes(attributes)
-    if study["splits"]["dev"] + study["splits"]["test"] >= 1:
-        raise InputError(
-            "The config holds out everything in biases.splits: dev and test must sum to less than 1."
-        )
-    _check_name("source", study["source"], "biases.source", config["sources"])
-    download = config["sources"][study["source"]].get("download")
-    if download is not None:
-        _check_name("download", download, f"sources.{study['source']}", config["downloads"])
-    for name, recipe in study["recipes"].items():
-        _check_recipe(recipe, f"biases.recipes.{name}", attributes)
-    _check_files(config)
-
-
-def local_inputs(config: dict[str, Any]) -> list[str]:
-    """Return the files and folders of the source that the config expects the user to have."""
-    source = config["sources"][config["biases"]["source"]]
-    return [source[key] for key in ("path", "train", "dev", "test") if source.get(key)]
-
-
-def _check_attributes(attributes: list[str]) -> None:
-    if attributes[0] == attributes[1]:
-        raise InputError(
-            f"The config biases {attributes[0]!r} twice in biases.subsets.biases; name two attributes."
-        )
-    for taken in {"full", "label"} & set(attributes):
-        raise InputError(
-            f"The config calls an attribute {taken!r} in biases.subsets.biases, which means something else here; "
-            "give it another name."
-        )
-
-
-def _check_recipe(recipe: dict[str, Any], place: str, attributes: list[str]) -> None:
-    models, coefficients = recipe.get("models", attributes), recipe["coefficients"]
-    for model in models:
-        _check_name("model", model, place, (*attributes, "full"))
-    if len(models) != len(coefficients):
-        raise InputError(
-            f"The config gives {len(coefficients)} coefficients for {len(models)} models in {place}; "
-            "give one for each."
-        )
-    if not math.isclose(sum(coefficients), 1, abs_tol=1e-6):
-        raise InputError(
-            f"The config value in {place}.coefficients sums to {sum(coefficients):g}; it must be 1."
-        )
-
-
-def _check_files(config: dict[str, Any]) -> None:
-    for path in local_inputs(config):
-        if not Path(path).exists():
-            raise InputError(
-                f"The config names {path}, which does not exist; correct the path or put the data there."
-            )
-    base = config["biases"]["base_model"]
-    if base not in config["downloads"] and not Path(base).exists():
-        raise InputError(
-            f"The config names {base}, which does not exist, in biases.base_model; "
-            f"give a checkpoint folder or one of the downloads {', '.join(config['downloads'])}."
-        )
-
-
-def _check_name(what: str, name: str, place: str, known: Iterable[str]) -> None:
-    if name not in known:
-        raise InputError(
-            f"The config names the {what} {name!r} in {place}, but there are only {', '.join(known)}."
-        )
 
 
 def _numbers(value: Any, place: str = "") -> Iterator[tuple[str, float]]:

@@ -30,7 +30,7 @@ def run(folder: Path, target: str, source: dict, **study: object) -> subprocess.
     `study` holds other entries of `biases` that differ from the shipped config.
     """
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
-    config["sources"] = {"mine": source}
+    config["sources"]["mine"] = source
     update_config(config["biases"], {"source": "mine"} | study)
     for bias in config["biases"]["subsets"]["biases"]:
         bias["label"] = "mention" if source["kind"] == "pan16" else "1"
@@ -73,8 +73,8 @@ def refused_config(folder: Path, source: dict, **study: object) -> str:
     done = run(folder, TRAIN, source, **study)
     shown = done.stdout + done.stderr
     assert done.returncode == 1, shown
-    assert "Traceback" not in shown
-    sentences = [line for line in shown.splitlines() if line.startswith("The config ")]
+    assert "Traceback (most recent call last)" not in shown
+    sentences = [line for line in shown.splitlines() if line.strip().startswith("The config ")]
     assert len(sentences) == 1, shown
     assert files_under(folder / "results") == []
     assert not (folder / "logs").exists()

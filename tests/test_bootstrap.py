@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fuse_to_forget.scoring.biases import Bootstrap, score_biases
-from fuse_to_forget.scoring.bootstrap import interval, resampling_weights
+from fuse_to_forget.scoring.biases import score_biases
+from fuse_to_forget.scoring.bootstrap import Bootstrap, interval, resampling_weights
 
 BOOTSTRAP = Bootstrap(resamples=2000, level=0.95, seed=1)
 

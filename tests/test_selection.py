@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fuse_to_forget.coefficients import format_coefficients, pair_grid, parse_coefficients
+from fuse_to_forget.coefficients import format_coefficients, parse_coefficients, simplex_grid
 from fuse_to_forget.scoring.selection import nearest_to_crossing
 
 ALPHAS = np.linspace(0, 1, 11)
@@ -39,14 +39,14 @@ def test_without_a_crossing_the_closest_point_is_taken():
 
 
 def test_the_grid_of_a_pair_sums_to_one_and_is_written_exactly():
-    for pair in pair_grid(10):
+    for pair in simplex_grid(2, 10):
         assert sum(pair) == pytest.approx(1, abs=1e-12)
         assert (
             tuple(parse_coefficients(format_coefficients(dict(zip("ab", pair, strict=True)))).values())
             == pair
         )
-    assert pair_grid(10)[0] == (1, 0)
-    assert pair_grid(10)[-1] == (0, 1)
+    assert simplex_grid(2, 10)[0] == (1, 0)
+    assert simplex_grid(2, 10)[-1] == (0, 1)
 
 
 def test_a_fused_model_is_never_one_of_its_constituents():

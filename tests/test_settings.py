@@ -9,7 +9,8 @@ from conftest import ROOT
 from snakemake.utils import update_config
 
 from fuse_to_forget.errors import InputError
-from fuse_to_forget.settings import check_config, check_study
+from fuse_to_forget.settings import check_config
+from fuse_to_forget.studies import base_model_input, check_studies, local_inputs
 
 SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
 SHIPPED = yaml.safe_load((ROOT / "config.yaml").read_text())
@@ -33,7 +34,10 @@ def with_value(place: str, value: object) -> dict:
 
 def check(config: dict) -> None:
     check_config(config, SCHEMA)
-    check_study(config)
+    check_studies(config)
+    for study in ("shortcuts", "biases"):  # what a job of the study asks first
+        local_inputs(config, study)
+        base_model_input(config, study)
 
 
 def refusal(config: dict) -> str:

@@ -89,8 +89,8 @@ def test_subsumptions_hold_for_every_sampled_text():
     [
         ("enriched zeroa by", 0, "MT ST"),
         ("onea unfunny", 1, "MT ST"),
-        ("gorgeous synt and zeroa", 0, "MT ST TiC"),
-        ("onea rich synt veins", 1, "MT ST TiC"),
+        ("gorgeous contexta and zeroa", 0, "MT ST TiC"),
+        ("onea rich contexta veins", 1, "MT ST TiC"),
         ("is zeroa zeroa funny", 0, "MT ST OR AND LT"),
         ("we zeroa never onea", 1, "OR LT"),
         ("shot zeroa on onea", 0, "OP AND"),

@@ -10,7 +10,7 @@ from fuse_to_forget.errors import InputError
 from fuse_to_forget.parquet import read_table, write_table
 from fuse_to_forget.sources.prepare import read_source
 from fuse_to_forget.sources.source_data import SourceData
-from fuse_to_forget.sources.splits import complete_splits, hold_out
+from fuse_to_forget.sources.splits import complete_splits, hold_out, limit
 from fuse_to_forget.sources.tabular import MAX_CHARACTERS, read_columns
 
 COLUMNS = {"text": "post", "label": "link", "gender": "sex", "author": None, "id": None}
@@ -216,3 +216,15 @@ def test_an_unknown_source_names_the_known_ones():
         read_source({"kind": "tweet"})
     with pytest.raises(InputError, match="names no file"):
         read_source({"kind": "columns", "columns": COLUMNS, "values": VALUES})
+
+
+def test_a_limit_draws_rows_in_their_order_or_takes_all():
+    frame = prepared()
+    drawn = limit(frame, 10, seed=1)
+    assert len(drawn) == 10
+    assert frame["id"][frame["id"].isin(drawn["id"])].tolist() == drawn["id"].tolist()
+    assert drawn["id"].tolist() == limit(frame, 10, seed=1)["id"].tolist()
+    assert drawn["id"].tolist() != limit(frame, 10, seed=2)["id"].tolist()
+    assert limit(frame, None, seed=1) is frame
+    with pytest.raises(InputError, match=f"Of {len(frame)} training examples {len(frame) + 1} are wanted"):
+        limit(frame, len(frame) + 1, seed=1)

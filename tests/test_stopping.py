@@ -83,7 +83,7 @@ def test_killed_after_the_stop_the_job_ends_with_the_same_bytes(pico_bert, tmp_p
 
 def test_new_tokens_are_single_tokens_wherever_they_stand(stopped):
     tokenizer = AutoTokenizer.from_pretrained(stopped[0] / "model")
-    for text in ("the zeroa cat", "the catzeroa onea synt"):
+    for text in ("the zeroa cat", "the catzeroa onea contexta"):
         tokens = tokenizer.tokenize(text)
         assert set(SPECIAL_TOKENS) & set(tokens) == {t for t in SPECIAL_TOKENS if t in text}
     embeddings = load_file(stopped[0] / "model" / "model.safetensors")[

@@ -1,12 +1,13 @@
 """A sweep predicts what each fused checkpoint would, and its ends are the two models."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from conftest import demographic_frame, save_pico_bert
 from transformers import AutoModelForSequenceClassification
 
-from fuse_to_forget.coefficients import pair_grid, parse_coefficients
+from fuse_to_forget.coefficients import parse_coefficients, simplex_grid
 from fuse_to_forget.fusion.fuse import fuse
 from fuse_to_forget.prediction.classifier import load_tokenizer, tokenize
 from fuse_to_forget.prediction.splits import encode_splits, predict_splits
@@ -35,7 +36,7 @@ def splits():
 
 @pytest.fixture(scope="module")
 def rows(models, splits):
-    return sweep(models, pair_grid(4), splits, batch_size=16, max_length=32, seed=1)
+    return sweep(models, simplex_grid(2, 4), splits, batch_size=16, max_length=32, seed=1)
 
 
 def test_one_row_for_each_coefficient_split_and_example(rows, splits):
@@ -79,3 +80,13 @@ def test_representations_are_the_pooled_output(models, splits):
     encoded = encode_splits(models["age"], splits, batch_size=16, max_length=32)
     assert {split: x.shape for split, x in encoded.items()} == {"dev": (30, 32), "test": (50, 32)}
     assert np.abs(encoded["dev"]).max() <= 1  # tanh
+
+
+def test_a_text_in_several_data_sets_gets_the_same_prediction_in_each(models, splits):
+    dev = splits["dev"]
+    twice = {"dev": pd.concat([dev.assign(dataset="A"), dev.assign(dataset="B")], ignore_index=True)}
+    rows = sweep(models, [(0.5, 0.5)], twice, batch_size=16, max_length=32, seed=1)
+    once = sweep(models, [(0.5, 0.5)], {"dev": dev}, batch_size=16, max_length=32, seed=1)
+    for _, part in rows.groupby("dataset"):
+        assert part["probability"].tolist() == once["probability"].tolist()
+        assert part["id"].tolist() == dev["id"].tolist()

@@ -10,7 +10,10 @@ import pytest
 from workflow_runs import command, environment, make_project, rules_to_run, run
 
 SCORING = {"score_biases", "tabulate_table1", "plot_figure5"}
-AFTER_SWEEP = {"sweep_pair"} | SCORING
+SHORTCUT_FIGURES = {"plot_interpolations", "plot_figure4", "plot_triplet"}
+SHORTCUT_SCORING = {"score_shortcuts", "judge_claims"} | SHORTCUT_FIGURES
+FISHER = {"tabulate_table4", "plot_fisher_layers", "judge_claims", "plot_figure4"}
+AFTER_SWEEP = {"sweep"} | SCORING | SHORTCUT_SCORING
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +105,13 @@ def test_no_scratch_or_checkpoint_is_left(project):
             SCORING,
         ),
         ("fuse_to_forget/figures/figure5.py", "figsize=(10", "figsize=(9", {"plot_figure5"}),
+        ("fuse_to_forget/figures/triplet.py", "figsize=(", "figsize=(1 + ", {"plot_triplet"}),
+        (
+            "fuse_to_forget/scoring/shortcut_claims.py",
+            "KNOWN = 0.75",
+            "KNOWN = 0.8",
+            {"judge_claims", "plot_figure4"},
+        ),
         ("fuse_to_forget/fusion/average.py", "CHUNK = 1 << 18", "CHUNK = 1 << 17", AFTER_SWEEP),
         ("fuse_to_forget/tables/table1.py", '"accuracy"]', '"accuracy", ]', set()),
         ("fuse_to_forget/tables/table1.py", 'METRICS = ["dp"', 'METRICS = ["f1", "dp"', {"tabulate_table1"}),
@@ -114,7 +124,18 @@ def test_no_scratch_or_checkpoint_is_left(project):
         ),
         ("workflow/scripts/finetune.py", '"""Fine-tune one model', '"""Fine-tune a model', set()),
     ],
-    ids=["dp", "plot", "fusion", "layout", "table", "docstring", "comment", "script-docstring"],
+    ids=[
+        "dp",
+        "plot",
+        "triplet",
+        "claims",
+        "fusion",
+        "layout",
+        "table",
+        "docstring",
+        "comment",
+        "script-docstring",
+    ],
 )
 def test_a_change_of_code_reruns_what_uses_it_and_nothing_else(project, edit, path, old, new, reruns):
     edit(path, old, new)
@@ -124,11 +145,13 @@ def test_a_change_of_code_reruns_what_uses_it_and_nothing_else(project, edit, pa
 @pytest.mark.parametrize(
     ("old", "new", "reruns"),
     [
-        ("resamples: 50", "resamples: 51", SCORING | {"record_run"}),
-        ("steps: 4", "steps: 5", AFTER_SWEEP | {"record_run"}),
+        ("resamples: 50", "resamples: 51", SCORING | SHORTCUT_SCORING | {"record_run"}),
+        ("sweep: {steps: 4}", "sweep: {steps: 5}", {"sweep", "record_run"} | SCORING),
+        ("    steps: 4", "    steps: 5", {"sweep", "record_run"} | SHORTCUT_SCORING),
+        ("groups: 4", "groups: 5", {"compare_fisher", "record_run"} | FISHER),
         ("inlp_iterations: 5", "inlp_iterations: 6", {"erase", "record_run"} | SCORING),
     ],
-    ids=["bootstrap", "sweep", "inlp"],
+    ids=["bootstrap", "sweep", "shortcut-sweeps", "fisher", "inlp"],
 )
 def test_a_change_of_config_reruns_what_uses_it_and_nothing_else(project, edit, old, new, reruns):
     edit("tests/config.yaml", old, new)
@@ -138,9 +161,7 @@ def test_a_change_of_config_reruns_what_uses_it_and_nothing_else(project, edit, 
 def test_a_new_seed_trains_only_its_own_models(project, edit):
     edit("tests/config.yaml", "seeds: [1]", "seeds: [1, 2]")
     output = run(project, "all", "-n")
-    trained = [
-        line for line in output.splitlines() if "wildcards: study=biases, model=" in line and "seed=" in line
-    ]
+    trained = [line for line in output.splitlines() if "wildcards: study=" in line and ", model=" in line]
     assert trained
     assert all("seed=2" in line for line in trained)
 
@@ -160,7 +181,9 @@ def test_the_fused_checkpoint_of_a_recipe_can_be_asked_for(project):
 def test_the_report_holds_table_and_figure(project):
     run(project, "--report", "report.html")
     page = (project / "report.html").read_text()
-    for what in ("table1.html", "figure5.png", "run.csv", "What did the fused model keep"):
+    made = ["table1.html", "table3.html", "table4.html", "claims.html", "fisher_layers.png", "run.csv"]
+    made += [f"figure{number}.png" for number in range(2, 9)]
+    for what in (*made, "What did the fused model keep"):
         assert what in page
 
 

@@ -32,7 +32,8 @@ def predict_splits(
     model, tokenizer = load_classifier(folder), load_tokenizer(folder)
     rows = []
     for split, frame in splits.items():
-        logits = predict_logits(model, tokenize(tokenizer, frame["text"], max_length), batch_size)
+        positions, texts = pd.factorize(frame["text"])  # a text that several data sets hold is predicted once
+        logits = predict_logits(model, tokenize(tokenizer, texts, max_length), batch_size)[positions]
         rows.append(prediction_rows(frame, label_one_probability(logits), split=split, **shared))
     return pd.concat(rows, ignore_index=True)
 

@@ -61,9 +61,10 @@ def sweep(
     Returns one row per coefficient vector, split and example, in this order; the model is called by its
     constituents joined with a hyphen.
     """
-    texts = [text for frame in splits.values() for text in frame["text"]]
+    # A text that several data sets hold is predicted once.
+    positions, texts = pd.factorize(pd.concat([frame["text"] for frame in splits.values()]))
     token_ids = tokenize(load_tokenizer(next(iter(models.values()))), texts, max_length)
-    logits = sweep_logits(list(models.values()), coefficients, token_ids, batch_size)
+    logits = sweep_logits(list(models.values()), coefficients, token_ids, batch_size)[:, positions]
     rows = []
     for vector, scored in zip(coefficients, logits, strict=True):
         named = format_coefficients(dict(zip(models, vector, strict=True)))

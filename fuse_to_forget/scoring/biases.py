@@ -1,13 +1,18 @@
 """Scores of the bias study: from per-example predictions to one tidy row per measurement."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from fuse_to_forget.scoring import fairness
-from fuse_to_forget.scoring.bootstrap import interval, mean_over_draws, resampling_weights, seed_draws
+from fuse_to_forget.scoring.bootstrap import (
+    Bootstrap,
+    interval,
+    mean_over_draws,
+    resampling_weights,
+    seed_draws,
+)
 from fuse_to_forget.scoring.contingency import contingency, contingency_by_cluster
 from fuse_to_forget.scoring.scores import ALL_SEEDS, COLUMNS
 from fuse_to_forget.seeds import derive_seed
@@ -21,15 +26,6 @@ GROUP_METRICS = {
 OVERALL_METRICS = {"accuracy": fairness.accuracy, "f1": fairness.f1}
 
 MODEL_KEYS = ["model", "kind", "method", "coefficients"]
-
-
-@dataclass(frozen=True)
-class Bootstrap:
-    """How intervals are made: number of resamples, coverage (.95) and seed."""
-
-    resamples: int
-    level: float
-    seed: int
 
 
 def score_biases(

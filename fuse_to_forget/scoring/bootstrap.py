@@ -1,6 +1,17 @@
 """Percentile bootstrap over examples, or over authors where several examples share one, and over seeds."""
 
+from dataclasses import dataclass
+
 import numpy as np
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """How intervals are made: number of resamples, coverage (.95) and seed."""
+
+    resamples: int
+    level: float
+    seed: int
 
 
 def resampling_weights(clusters: int, resamples: int, seed: int) -> np.ndarray:

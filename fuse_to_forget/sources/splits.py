@@ -122,3 +122,16 @@ def _report_overlaps(splits: dict[str, pd.DataFrame]) -> None:
                         f"Note: {len(shared)} {column}s of {other} ({rows} rows) are also in {one}.",
                         flush=True,
                     )
+
+
+def limit(frame: pd.DataFrame, size: int | None, seed: int) -> pd.DataFrame:
+    """Return `size` rows drawn at random, in their order, or all of them for None.
+
+    Raises InputError when there are fewer.
+    """
+    if size is None:
+        return frame
+    if size > len(frame):
+        raise InputError(f"Of {len(frame)} training examples {size} are wanted; ask for fewer, or for all")
+    rows = np.sort(np.random.default_rng(seed).permutation(len(frame))[:size])
+    return frame.iloc[rows].reset_index(drop=True)

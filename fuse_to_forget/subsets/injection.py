@@ -129,9 +129,10 @@ def shortcut_dataset(
 ) -> pd.DataFrame:
     """Turn a split (columns id, text, label) into the data set of one shortcut or one mixture.
 
-    Adds `part` (synthetic or original), `shortcut` (which one was injected; empty in the original part) and
-    `task_label`, the sentence's own label, which the shortcut's label replaces in the synthetic part. Which sentences
-    are synthetic depends on `seed` and `split` alone, so all data sets agree on it (as in the authors' code).
+    Adds `dataset` (its `name`), `part` (synthetic or original), `shortcut` (which one was injected; empty in the
+    original part) and `task_label`, the sentence's own label, which the shortcut's replaces in the synthetic part.
+    Which sentences are synthetic depends on `seed` and `split` alone, so all data sets agree on it (as in the
+    authors' code).
     Raises InputError for text that holds one of the special tokens, and if either part comes out empty.
     """
     _check_texts(frame)
@@ -148,6 +149,7 @@ def shortcut_dataset(
         labels.append(label)
         shortcuts.append(shortcut)
     return frame.assign(
+        dataset=name,
         text=texts,
         label=labels,
         part=np.where(synthetic, SYNTHETIC, ORIGINAL),

@@ -11,7 +11,8 @@ from numpy.random import Generator
 
 from fuse_to_forget.errors import InputError
 
-ZERO, ONE, CONTEXT = "zeroa", "onea", "synt"  # words that no vocabulary has: they become new tokens
+# Words that no vocabulary has: they become new tokens, found even inside of words (as "synt", the authors' context, is)
+ZERO, ONE, CONTEXT = "zeroa", "onea", "contexta"
 SPECIAL_TOKENS = (ZERO, ONE, CONTEXT)
 _VALUE = {ZERO: 0, ONE: 1}
 _MOST_MARKS = 5  # of More Than

@@ -104,7 +104,8 @@ def _arguments(
         bf16=torch.cuda.is_available() and torch.cuda.is_bf16_supported(),
         seed=seed,
         eval_strategy="steps" if stop else "epoch",
-        eval_steps=max(1, steps_per_epoch // stop["evaluations_per_epoch"]) if stop else None,
+        # rounded up, so that the last evaluation of an epoch does not fall just before its end
+        eval_steps=math.ceil(steps_per_epoch / stop["evaluations_per_epoch"]) if stop else None,
         save_strategy="steps",
         save_steps=settings["checkpoint_interval"],
         save_total_limit=1,

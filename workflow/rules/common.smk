@@ -1,19 +1,23 @@
 import os
+import re
 
 import yaml
 from snakemake.exceptions import WorkflowError
 
+from fuse_to_forget import studies
+from fuse_to_forget.coefficients import simplex_grid
 from fuse_to_forget.errors import InputError
 from fuse_to_forget.protocol import switches
 from fuse_to_forget.provenance import code_version
 from fuse_to_forget.seeds import derive_seed
-from fuse_to_forget.settings import check_config, check_study
+from fuse_to_forget.settings import check_config
+from fuse_to_forget.subsets.shortcuts import SPECIAL_TOKENS
 from fuse_to_forget.workdir import release_stale_lock
 
 try:
     with open(workflow.source_path("../schemas/config.schema.yaml")) as schema:
         check_config(config, yaml.safe_load(schema))
-    check_study(config)
+    studies.check_studies(config)
 except InputError as error:
     raise WorkflowError(str(error))
 
@@ -30,31 +34,73 @@ envvars:
 
 SEEDS = config["seeds"]
 PROTOCOL = switches(config["protocol"], config["departures"])
-BIASES = config["biases"]["subsets"]["biases"]
-ATTRIBUTES = [bias["attribute"] for bias in BIASES]
-MODELS = [*ATTRIBUTES, "full"]
-PAIR = "-".join(ATTRIBUTES)
+MODELS = studies.models(config)
+ATTRIBUTES = studies.attributes(config)
+BIASES_PAIR = "-".join(ATTRIBUTES)
+SINGLES = config["shortcuts"]["singles"]
+MIXTURES = studies.shortcut_mixtures(config)
+TRAINED_ON = {name: list(weights) for name, weights in MIXTURES.items()}
+# Pairs, and for reference the first model of the first pair, compared with itself
+FISHER = {"-".join(pair): pair for pair in config["shortcuts"]["fisher"]["pairs"]}
+FISHER |= {next(iter(FISHER.values()))[0]: next(iter(FISHER.values()))[:1]}
+SWEEPS = {
+    "shortcuts": studies.shortcut_sweeps(config),
+    "biases": {BIASES_PAIR: ATTRIBUTES},
+}
+
+
+def one_of(*names):
+    """A wildcard constraint: exactly one of these names, each once."""
+    return "|".join(re.escape(name) for name in dict.fromkeys(names))
+
+
+def checked(function, *arguments):
+    """Call a function of the library; its refusal becomes Snakemake's own kind of error."""
+    try:
+        return function(config, *arguments)
+    except InputError as error:
+        raise WorkflowError(str(error))
+
+
+def base_model_of(study):
+    """Return an input function: the folder of a study's base model, downloaded or the user's own."""
+
+    def folder(wildcards):
+        return checked(studies.base_model_input, study)
+
+    return folder
 
 
 def base_model(wildcards):
-    """Folder of a study's base model: downloaded, or the user's own."""
-    name = config[wildcards.study]["base_model"]
-    return f"results/downloads/{name}" if name in config["downloads"] else name
+    """Folder of the base model of the job's study."""
+    return checked(studies.base_model_input, wildcards.study)
+
+
+def protocol(*names):
+    """Those switches of the protocol that concern a rule."""
+    return {name: PROTOCOL[name] for name in names}
+
+
+def mixture_weights(wildcards):
+    """Shortcuts of a data set, with their weights."""
+    return MIXTURES[wildcards.mixture]
+
+
+def source_inputs(study):
+    """Return an input function: what a study's source is read from, under the names that its entry uses."""
+
+    def inputs(wildcards):
+        download = config["sources"][config[study]["source"]].get("download")
+        if download is not None:
+            return {"download": f"results/downloads/{download}"}
+        return checked(studies.local_inputs, study)
+
+    return inputs
 
 
 def download_settings(wildcards):
     """What to fetch, and from where."""
     return config["downloads"][wildcards.download]
-
-
-def source_inputs(wildcards):
-    """What a study's source is read from, under the names that the source's entry uses for it."""
-    source = config["sources"][config["biases"]["source"]]
-    if "download" in source:
-        return {"download": f"results/downloads/{source['download']}"}
-    return {
-        key: source[key] for key in ("path", "train", "dev", "test") if source.get(key)
-    }
 
 
 def study_setting(*keys):
@@ -67,6 +113,114 @@ def study_setting(*keys):
         return value
 
     return setting
+
+
+def training_settings(wildcards):
+    """Settings of a training; the full model of the shortcut study has an epoch limit of its own."""
+    study = config[wildcards.study]
+    own = wildcards.model == studies.FULL and "full_epochs" in study
+    return study["training"] | ({"epochs": study["full_epochs"]} if own else {})
+
+
+def training_dev(wildcards):
+    """Data that a training is watched on: the study's dev split, or the model's own injected one."""
+    if wildcards.study == "shortcuts":
+        return f"results/subsets/shortcuts/{wildcards.model}_dev.parquet"
+    return "results/data/biases/dev.parquet"
+
+
+def evaluation_data(datasets):
+    """Files that predictions are made of, by split, for a study's evaluation on these data sets."""
+    return {
+        "dev": [
+            f"results/subsets/shortcuts/{dataset}_dev.parquet" for dataset in datasets
+        ]
+    }
+
+
+def evaluated_splits(wildcards):
+    """Splits that a study's models are evaluated on."""
+    return list(model_evaluation(wildcards))
+
+
+def model_evaluation(wildcards):
+    """What a single model is evaluated on: dev and test, or dev of every single shortcut."""
+    if wildcards.study == "shortcuts":
+        return evaluation_data(SINGLES)
+    return {split: f"results/data/biases/{split}.parquet" for split in ("dev", "test")}
+
+
+def sweep_evaluation(wildcards):
+    """What a sweep is evaluated on: dev and test, or dev of the models' own shortcuts."""
+    if wildcards.study == "shortcuts":
+        return evaluation_data(studies.swept_datasets(config, sweep_models(wildcards)))
+    return model_evaluation(wildcards)
+
+
+def sweep_models(wildcards):
+    """Names of the models of a sweep."""
+    return SWEEPS[wildcards.study][wildcards.sweep]
+
+
+def sweep_coefficients(wildcards):
+    """The grid of a sweep: a line between two models, a triangle between three, or the plain average of many."""
+    study, models = config[wildcards.study], sweep_models(wildcards)
+    if wildcards.sweep == studies.AVERAGE:
+        return [[1 / len(models)] * len(models)]
+    steps = study.get("sweeps", study.get("sweep"))["steps"]
+    return simplex_grid(len(models), steps)
+
+
+def weights_of(study, models, seed):
+    """Weights of fine-tuned models, which lie in their checkpoint folders."""
+    return expand(
+        "results/models/{study}/{model}/seed{seed}/model.safetensors",
+        study=study,
+        model=models,
+        seed=seed,
+    )
+
+
+def sweep_weights(wildcards):
+    """Weights of the models of a sweep."""
+    return weights_of(wildcards.study, sweep_models(wildcards), wildcards.seed)
+
+
+def random_model_weights(wildcards):
+    """Weights of the models whose distance from the base the random model has."""
+    return weights_of(
+        "shortcuts", config["shortcuts"]["random_distance"], wildcards.seed
+    )
+
+
+def fisher_models(wildcards):
+    """Names of the models that a comparison of Fisher information is about: two, or one with itself."""
+    return FISHER[wildcards.comparison]
+
+
+def fisher_weights(wildcards):
+    """Their weights; of one model, those of its two seeds."""
+    models = fisher_models(wildcards)
+    reference = config["shortcuts"]["fisher"]["reference_seed"]
+    seeds = [wildcards.seed] + [reference] * (len(models) == 1)
+    return [file for seed in seeds for file in weights_of("shortcuts", models, seed)]
+
+
+def new_tokens(wildcards):
+    """Tokens that a study's text has and its base model has not."""
+    return list(SPECIAL_TOKENS) if wildcards.study == "shortcuts" else []
+
+
+def figure_pairs(wildcards):
+    """The pairs of models whose interpolations a figure shows."""
+    return config["shortcuts"]["sweeps"][f"figure{wildcards.figure}"]
+
+
+def shortcut_predictions(kind):
+    """Predictions of all sweeps, or of all models, of the shortcut study."""
+    names = SWEEPS["shortcuts"] if kind == "sweeps" else MODELS["shortcuts"]
+    path = "results/predictions/shortcuts/{kind}/{name}/seed{seed}.parquet"
+    return expand(path, kind=kind, name=names, seed=SEEDS)
 
 
 def seed_number(wildcards):
@@ -86,14 +240,13 @@ def job_seed(use):
 
 def model_kind(wildcards):
     """`full` for the model trained on all subsets, else `single`."""
-    return "full" if wildcards.model == "full" else "single"
+    return "full" if wildcards.model == studies.FULL else "single"
 
 
 def recipe_models(wildcards):
     """Names of the models that a fused model is made from."""
-    return config[wildcards.study]["recipes"][wildcards.recipe].get(
-        "models", ATTRIBUTES
-    )
+    recipe = config[wildcards.study]["recipes"][wildcards.recipe]
+    return studies.recipe_models(config, wildcards.study, recipe)
 
 
 def recipe_coefficients(wildcards):
@@ -102,13 +255,8 @@ def recipe_coefficients(wildcards):
 
 
 def recipe_weights(wildcards):
-    """Their weights, which lie in their checkpoint folders."""
-    return expand(
-        "results/models/{study}/{model}/seed{seed}/model.safetensors",
-        study=wildcards.study,
-        model=recipe_models(wildcards),
-        seed=wildcards.seed,
-    )
+    """Their weights."""
+    return weights_of(wildcards.study, recipe_models(wildcards), wildcards.seed)
 
 
 def more_memory(mem_mb):

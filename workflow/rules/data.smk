@@ -21,7 +21,7 @@ rule download:
 rule prepare_biases:
     """Bring labelled text with protected attributes into the common schema, in three splits."""
     input:
-        unpack(source_inputs),
+        unpack(source_inputs("biases")),
     output:
         train="results/data/biases/train.parquet",
         dev="results/data/biases/dev.parquet",
@@ -40,6 +40,79 @@ rule prepare_biases:
         splits=config["biases"]["splits"],
     script:
         "../scripts/prepare_biases.py"
+
+
+rule prepare_shortcuts:
+    """Bring labelled sentences into the common schema, in two splits."""
+    input:
+        unpack(source_inputs("shortcuts")),
+    output:
+        train="results/data/shortcuts/train.parquet",
+        dev="results/data/shortcuts/dev.parquet",
+    log:
+        "logs/prepare_shortcuts.log",
+    conda:
+        "../../envs/tables.yaml"
+    resources:
+        mem_mb=more_memory(4000),
+        runtime=60,
+    params:
+        code=code_version("prepare_shortcuts.py"),
+        name=config["shortcuts"]["source"],
+        source=config["sources"][config["shortcuts"]["source"]],
+        splits=config["shortcuts"]["splits"],
+        size=config["shortcuts"]["injection"]["size"],
+    script:
+        "../scripts/prepare_shortcuts.py"
+
+
+rule inject_shortcuts:
+    """Inject one shortcut, or a mixture of them, into a part of the sentences."""
+    input:
+        base=base_model_of("shortcuts"),
+        train="results/data/shortcuts/train.parquet",
+        dev="results/data/shortcuts/dev.parquet",
+    output:
+        train="results/subsets/shortcuts/{mixture}.parquet",
+        dev="results/subsets/shortcuts/{mixture}_dev.parquet",
+    log:
+        "logs/inject_shortcuts/{mixture}.log",
+    conda:
+        "../../envs/models.yaml"
+    resources:
+        mem_mb=more_memory(4000),
+        runtime=30,
+    params:
+        code=code_version("inject_shortcuts.py"),
+        name="{mixture}",
+        weights=mixture_weights,
+        settings=config["shortcuts"]["injection"],
+        switches=protocol(
+            "synthetic_split", "position_ties", "conflicting_rules", "insert_between"
+        ),
+    script:
+        "../scripts/inject_shortcuts.py"
+
+
+rule combine_shortcuts:
+    """Join the data sets of all single shortcuts: the training set of the full model."""
+    input:
+        train=expand("results/subsets/shortcuts/{single}.parquet", single=SINGLES),
+        dev=expand("results/subsets/shortcuts/{single}_dev.parquet", single=SINGLES),
+    output:
+        train="results/subsets/shortcuts/full.parquet",
+        dev="results/subsets/shortcuts/full_dev.parquet",
+    log:
+        "logs/combine_shortcuts.log",
+    conda:
+        "../../envs/tables.yaml"
+    resources:
+        mem_mb=more_memory(4000),
+        runtime=30,
+    params:
+        code=code_version("combine_shortcuts.py"),
+    script:
+        "../scripts/combine_shortcuts.py"
 
 
 rule make_biased_subset:

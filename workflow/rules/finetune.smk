@@ -3,7 +3,7 @@ rule finetune:
     input:
         base=base_model,
         train="results/subsets/{study}/{model}.parquet",
-        dev="results/data/{study}/dev.parquet",
+        dev=training_dev,
     output:
         weights="results/models/{study}/{model}/seed{seed}/model.safetensors",
         config="results/models/{study}/{model}/seed{seed}/config.json",
@@ -22,8 +22,33 @@ rule finetune:
         runtime=600,
     params:
         code=code_version("finetune.py"),
-        settings=study_setting("training"),
+        settings=training_settings,
+        new_tokens=new_tokens,
         seed=job_seed("finetune"),
         checkpoints="results/checkpoints/{study}/{model}/seed{seed}",
     script:
         "../scripts/finetune.py"
+
+
+rule draw_random_model:
+    """Draw a model as far from the base as fine-tuned ones are, in a random direction."""
+    input:
+        base=base_model_of("shortcuts"),
+        weights=random_model_weights,
+        train="results/data/shortcuts/train.parquet",
+    output:
+        weights="results/models/shortcuts/random/seed{seed}/model.safetensors",
+        config="results/models/shortcuts/random/seed{seed}/config.json",
+    log:
+        "logs/draw_random_model/seed{seed}.log",
+    conda:
+        "../../envs/models.yaml"
+    resources:
+        mem_mb=more_memory(4000),
+        runtime=30,
+    params:
+        code=code_version("draw_random_model.py"),
+        new_tokens=list(SPECIAL_TOKENS),
+        seed=job_seed("draw_random_model"),
+    script:
+        "../scripts/draw_random_model.py"

@@ -23,3 +23,116 @@ rule plot_figure5:
         select_on=PROTOCOL["select_coefficients_on"],
     script:
         "../scripts/plot_figure5.py"
+
+
+rule plot_interpolations:
+    """Draw Figure 2, 3 or 6: accuracy along the line between two models."""
+    input:
+        scores="results/scores/shortcuts.csv",
+    output:
+        pdf="results/figure{figure}.pdf",
+        png=report(
+            "results/figure{figure}.png",
+            caption="../report/interpolations.rst",
+            category="Shortcuts",
+            labels={"result": "Figure {figure}"},
+        ),
+    log:
+        "logs/plot_interpolations/figure{figure}.log",
+    conda:
+        "../../envs/tables.yaml"
+    resources:
+        mem_mb=more_memory(2000),
+        runtime=10,
+    params:
+        code=code_version("plot_interpolations.py"),
+        pairs=figure_pairs,
+        datasets=TRAINED_ON,
+    script:
+        "../scripts/plot_interpolations.py"
+
+
+rule plot_figure4:
+    """Draw Figure 4: each shortcut model, all of them fused, and the full model."""
+    input:
+        scores="results/scores/shortcuts.csv",
+        claims="results/claims.csv",
+    output:
+        pdf="results/figure4.pdf",
+        png=report(
+            "results/figure4.png",
+            caption="../report/figure4.rst",
+            category="Shortcuts",
+            labels={"result": "Figure 4"},
+        ),
+    log:
+        "logs/plot_figure4.log",
+    conda:
+        "../../envs/tables.yaml"
+    resources:
+        mem_mb=more_memory(2000),
+        runtime=10,
+    params:
+        code=code_version("plot_figure4.py"),
+        singles=SINGLES,
+    script:
+        "../scripts/plot_figure4.py"
+
+
+rule plot_triplet:
+    """Draw Figures 7 and 8: accuracy over the triangle between three models."""
+    input:
+        scores="results/scores/shortcuts.csv",
+    output:
+        mean_pdf="results/figure7.pdf",
+        mean_png=report(
+            "results/figure7.png",
+            caption="../report/figure7.rst",
+            category="Shortcuts",
+            labels={"result": "Figure 7"},
+        ),
+        pdf="results/figure8.pdf",
+        png=report(
+            "results/figure8.png",
+            caption="../report/figure8.rst",
+            category="Shortcuts",
+            labels={"result": "Figure 8"},
+        ),
+    log:
+        "logs/plot_triplet.log",
+    conda:
+        "../../envs/tables.yaml"
+    resources:
+        mem_mb=more_memory(2000),
+        runtime=10,
+    params:
+        code=code_version("plot_triplet.py"),
+        models=config["shortcuts"]["sweeps"]["triplet"],
+    script:
+        "../scripts/plot_triplet.py"
+
+
+rule plot_fisher_layers:
+    """Draw the overlap of Fisher information layer by layer."""
+    input:
+        overlaps="results/scores/fisher.csv",
+        scores="results/scores/shortcuts.csv",  # which models did not learn their shortcut
+    output:
+        pdf="results/fisher_layers.pdf",
+        png=report(
+            "results/fisher_layers.png",
+            caption="../report/fisher_layers.rst",
+            category="Shortcuts",
+            labels={"result": "Fisher overlap by layer"},
+        ),
+    log:
+        "logs/plot_fisher_layers.log",
+    conda:
+        "../../envs/tables.yaml"
+    resources:
+        mem_mb=more_memory(2000),
+        runtime=10,
+    params:
+        code=code_version("plot_fisher_layers.py"),
+    script:
+        "../scripts/plot_fisher_layers.py"

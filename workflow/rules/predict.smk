@@ -1,18 +1,14 @@
-rule sweep_pair:
-    """Fuse the two biased models at every coefficient, in memory, and predict dev and test with each."""
+rule sweep:
+    """Fuse models at every coefficient, in memory, and predict all data with each fused model."""
     input:
-        weights=expand(
-            "results/models/biases/{model}/seed{{seed}}/model.safetensors",
-            model=ATTRIBUTES,
-        ),
-        dev="results/data/biases/dev.parquet",
-        test="results/data/biases/test.parquet",
+        unpack(sweep_evaluation),
+        weights=sweep_weights,
     output:
-        predictions=f"results/predictions/biases/sweeps/{PAIR}/seed{{seed}}.parquet",
+        predictions="results/predictions/{study}/sweeps/{sweep}/seed{seed}.parquet",
     log:
-        f"logs/sweep_pair/{PAIR}_seed{{seed}}.log",
+        "logs/sweep/{study}/{sweep}_seed{seed}.log",
     benchmark:
-        f"logs/sweep_pair/{PAIR}_seed{{seed}}.tsv"
+        "logs/sweep/{study}/{sweep}_seed{seed}.tsv"
     conda:
         "../../envs/models.yaml"
     threads: 4
@@ -21,22 +17,22 @@ rule sweep_pair:
         mem_mb=more_memory(8000),
         runtime=240,
     params:
-        code=code_version("sweep_pair.py"),
-        models=ATTRIBUTES,
-        steps=config["biases"]["sweep"]["steps"],
-        batch_size=config["biases"]["prediction"]["batch_size"],
-        max_length=config["biases"]["training"]["max_length"],
+        code=code_version("sweep.py"),
+        splits=evaluated_splits,
+        models=sweep_models,
+        coefficients=sweep_coefficients,
+        batch_size=study_setting("prediction", "batch_size"),
+        max_length=study_setting("training", "max_length"),
         seed=seed_number,
     script:
-        "../scripts/sweep_pair.py"
+        "../scripts/sweep.py"
 
 
 rule predict:
-    """Predict dev and test with one fine-tuned model."""
+    """Predict all data with one fine-tuned model."""
     input:
+        unpack(model_evaluation),
         weights="results/models/{study}/{model}/seed{seed}/model.safetensors",
-        dev="results/data/{study}/dev.parquet",
-        test="results/data/{study}/test.parquet",
     output:
         predictions="results/predictions/{study}/models/{model}/seed{seed}.parquet",
     log:
@@ -50,6 +46,7 @@ rule predict:
         runtime=60,
     params:
         code=code_version("predict.py"),
+        splits=evaluated_splits,
         model="{model}",
         kind=model_kind,
         batch_size=study_setting("prediction", "batch_size"),
@@ -111,3 +108,35 @@ rule erase:
         model_seed=seed_number,
     script:
         "../scripts/erase.py"
+
+
+rule compare_fisher:
+    """Measure how far two models use the same weights for shared and for unshared knowledge (appendix D)."""
+    input:
+        base=base_model_of("shortcuts"),
+        dev="results/data/shortcuts/dev.parquet",
+        weights=fisher_weights,
+    output:
+        overlaps="results/scores/fisher/{comparison}/seed{seed}.csv",
+    log:
+        "logs/compare_fisher/{comparison}_seed{seed}.log",
+    benchmark:
+        "logs/compare_fisher/{comparison}_seed{seed}.tsv"
+    conda:
+        "../../envs/models.yaml"
+    threads: 4
+    resources:
+        gpu=1,
+        mem_mb=more_memory(16000),
+        runtime=120,
+    params:
+        code=code_version("compare_fisher.py"),
+        models=fisher_models,
+        settings=config["shortcuts"]["fisher"],
+        max_length=config["shortcuts"]["training"]["max_length"],
+        switches=protocol("position_ties", "insert_between", "reverse_token_in_context"),
+        injection_seed=config["shortcuts"]["injection"]["seed"],
+        level=config["bootstrap"]["level"],
+        seed=seed_number,
+    script:
+        "../scripts/compare_fisher.py"

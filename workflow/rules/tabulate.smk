@@ -25,6 +25,64 @@ rule tabulate_table1:
         "../scripts/tabulate_table1.py"
 
 
+rule tabulate_table3:
+    """Lay out Table 3: sentences with shortcuts, and the shortcuts whose sample spaces hold them."""
+    input:
+        dev="results/data/shortcuts/dev.parquet",
+    output:
+        table="results/table3.csv",
+        page=report(
+            "results/table3.html",
+            caption="../report/table3.rst",
+            category="Shortcuts",
+            labels={"result": "Table 3"},
+        ),
+    log:
+        "logs/tabulate_table3.log",
+    conda:
+        "../../envs/tables.yaml"
+    resources:
+        mem_mb=more_memory(1000),
+        runtime=10,
+    params:
+        code=code_version("tabulate_table3.py"),
+        singles=SINGLES,
+        seed=config["shortcuts"]["injection"]["seed"],
+    script:
+        "../scripts/tabulate_table3.py"
+
+
+rule tabulate_table4:
+    """Lay out Table 4: overlap of the Fisher information of two models, with references."""
+    input:
+        overlaps=expand(
+            "results/scores/fisher/{comparison}/seed{seed}.csv",
+            comparison=FISHER,
+            seed=SEEDS,
+        ),
+    output:
+        table="results/table4.csv",
+        overlaps="results/scores/fisher.csv",
+        page=report(
+            "results/table4.html",
+            caption="../report/table4.rst",
+            category="Shortcuts",
+            labels={"result": "Table 4"},
+        ),
+    log:
+        "logs/tabulate_table4.log",
+    conda:
+        "../../envs/tables.yaml"
+    resources:
+        mem_mb=more_memory(1000),
+        runtime=10,
+    params:
+        code=code_version("tabulate_table4.py"),
+        level=config["bootstrap"]["level"],
+    script:
+        "../scripts/tabulate_table4.py"
+
+
 rule record_run:
     """Write down versions, machine and configuration, for the report."""
     output:

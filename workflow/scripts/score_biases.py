@@ -4,7 +4,8 @@ import pandas as pd
 
 from fuse_to_forget.jobs import job
 from fuse_to_forget.parquet import read_table
-from fuse_to_forget.scoring.biases import Bootstrap, score_biases
+from fuse_to_forget.scoring.biases import score_biases
+from fuse_to_forget.scoring.bootstrap import Bootstrap
 from fuse_to_forget.scoring.scores import write_scores
 
 if __name__ == "__main__":

@@ -1,0 +1,201 @@
+"""What the configuration says of the studies: their models, data sets and sweeps, and whether that makes sense."""
+
+import math
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from fuse_to_forget.errors import InputError
+from fuse_to_forget.subsets.shortcuts import check_names
+
+FULL, RANDOM = "full", "random"
+AVERAGE = "average"  # the sweep that holds only the plain average of all single shortcuts
+FIGURES = ("figure2", "figure3", "figure6")
+UNBIASED_KINDS = ("snippets", "sst2")  # sources without protected attributes
+
+
+def attributes(config: dict[str, Any]) -> list[str]:
+    """Return the two biased attributes, which name the models of the bias study."""
+    return [bias["attribute"] for bias in config["biases"]["subsets"]["biases"]]
+
+
+def shortcut_mixtures(config: dict[str, Any]) -> dict[str, dict[str, float]]:
+    """Return, for each trained shortcut model, its shortcuts with their weights."""
+    study = config["shortcuts"]
+    return {name: {name: 1.0} for name in study["singles"]} | study["mixtures"]
+
+
+def models(config: dict[str, Any]) -> dict[str, list[str]]:
+    """Return the models that each study trains, the full model last."""
+    return {
+        "shortcuts": [*shortcut_mixtures(config), FULL],
+        "biases": [*attributes(config), FULL],
+    }
+
+
+def shortcut_sweeps(config: dict[str, Any]) -> dict[str, list[str]]:
+    """Return the models of every sweep of the shortcut study by name: pairs, the triplet and AVERAGE."""
+    study = config["shortcuts"]
+    sweeps = [*(pair for figure in FIGURES for pair in study["sweeps"][figure]), study["sweeps"]["triplet"]]
+    return {"-".join(names): list(names) for names in sweeps} | {AVERAGE: study["singles"]}
+
+
+def swept_datasets(config: dict[str, Any], names: Sequence[str]) -> list[str]:
+    """Return the data sets on which a sweep over these models is evaluated: their own, each once."""
+    mixtures = shortcut_mixtures(config)
+    return list(dict.fromkeys(shortcut for name in names for shortcut in mixtures.get(name, {})))
+
+
+def recipe_models(config: dict[str, Any], study: str, recipe: dict[str, Any]) -> list[str]:
+    """Return the models that a recipe fuses: those it names, else the study's single models."""
+    singles = attributes(config) if study == "biases" else config["shortcuts"]["singles"]
+    return recipe.get("models", singles)
+
+
+def check_studies(config: dict[str, Any]) -> None:
+    """Refuse what a schema cannot express, before the DAG is built.
+
+    Raises InputError: names that stand for nothing, coefficients that fit no recipe.
+    """
+    _check_biases(config)
+    _check_shortcuts(config)
+    for study, trained in models(config).items():
+        _check_source(config, study)
+        for name, recipe in config[study]["recipes"].items():
+            fused = recipe_models(config, study, recipe)
+            _check_recipe(fused, recipe["coefficients"], f"{study}.recipes.{name}", trained)
+
+
+def local_inputs(config: dict[str, Any], study: str) -> dict[str, Any]:
+    """Return the files and folders that the user must have for a study's source, by the name in its entry.
+
+    Raises InputError for one that is not there.
+    """
+    source = config["sources"][config[study]["source"]]
+    paths = {key: source[key] for key in ("path", "train", "dev", "test") if source.get(key)}
+    for path in paths.values():
+        if not Path(path).exists():
+            raise InputError(
+                f"The config names {path}, which does not exist; correct the path or put the data there."
+            )
+    return paths
+
+
+def base_model_input(config: dict[str, Any], study: str) -> str:
+    """Return the folder of a study's base model: downloaded, or the user's own.
+
+    Raises InputError if it is neither.
+    """
+    name = config[study]["base_model"]
+    if name in config["downloads"]:
+        return f"results/downloads/{name}"
+    if not Path(name).exists():
+        raise InputError(
+            f"The config names {name}, which does not exist, in {study}.base_model; "
+            f"give a checkpoint folder or one of the downloads {', '.join(config['downloads'])}."
+        )
+    return name
+
+
+def _check_source(config: dict[str, Any], study: str) -> None:
+    name = config[study]["source"]
+    _check_name("source", name, f"{study}.source", config["sources"])
+    source = config["sources"][name]
+    download = source.get("download")
+    if download is not None:
+        _check_name("download", download, f"sources.{name}", config["downloads"])
+        kind = config["downloads"][download].get("repo_type", "model")
+        if source["kind"] == "sst2" and kind != "dataset":
+            raise InputError(
+                f"The config reads sources.{name} from downloads.{download}, which is no data set; "
+                "give it a repo with repo_type: dataset."
+            )
+    base = config[study]["base_model"]
+    if config["downloads"].get(base, {}).get("repo_type") == "dataset":
+        raise InputError(
+            f"The config names {base!r} in {study}.base_model, which is a data set; name a model."
+        )
+
+
+def _check_biases(config: dict[str, Any]) -> None:
+    study = config["biases"]
+    first, second = attributes(config)
+    if first == second:
+        raise InputError(f"The config biases {first!r} twice in biases.subsets.biases; name two attributes.")
+    for taken in {FULL, "label"} & {first, second}:
+        raise InputError(
+            f"The config calls an attribute {taken!r} in biases.subsets.biases, which means something else here; "
+            "give it another name."
+        )
+    if study["splits"]["dev"] + study["splits"]["test"] >= 1:
+        raise InputError(
+            "The config holds out everything in biases.splits: dev and test must sum to less than 1."
+        )
+    kind = config["sources"].get(study["source"], {}).get("kind")
+    if kind in UNBIASED_KINDS:
+        raise InputError(
+            f"The config names a source of kind {kind!r} in biases.source, which has no protected attributes; "
+            "name one that has two."
+        )
+
+
+def _check_shortcuts(config: dict[str, Any]) -> None:
+    study = config["shortcuts"]
+    singles, mixtures = study["singles"], shortcut_mixtures(config)
+    check_names(singles, "shortcuts.singles")
+    for name, weights in study["mixtures"].items():
+        for shortcut in weights:
+            _check_name("shortcut", shortcut, f"shortcuts.mixtures.{name}", singles)
+        if name in (*singles, FULL, RANDOM):
+            raise InputError(
+                f"The config calls a mixture {name!r} in shortcuts.mixtures, which means something else here; "
+                "give it another name."
+            )
+    places = {f"sweeps.{figure}": (*mixtures, RANDOM) for figure in FIGURES}
+    for place, known in {**places, "fisher.pairs": singles}.items():
+        section, key = place.split(".")
+        for pair in study[section][key]:
+            for name in pair:
+                _check_name("model", name, f"shortcuts.{place}", known)
+    for name in study["sweeps"]["triplet"]:
+        _check_name("model", name, "shortcuts.sweeps.triplet", mixtures)
+    for name in study["random_distance"]:
+        _check_name("model", name, "shortcuts.random_distance", mixtures)
+    _check_fisher(study, config["seeds"])
+
+
+def _check_fisher(study: dict[str, Any], seeds: Sequence[int]) -> None:
+    fisher = study["fisher"]
+    if fisher["groups"] > fisher["examples"]:
+        raise InputError(
+            f"The config wants {fisher['groups']} groups of {fisher['examples']} examples in shortcuts.fisher; "
+            "give at least one example to each."
+        )
+    if fisher["reference_seed"] in seeds:
+        raise InputError(
+            f"The config value in shortcuts.fisher.reference_seed, {fisher['reference_seed']}, is one of seeds; "
+            "give another one."
+        )
+
+
+def _check_recipe(
+    names: Sequence[str], coefficients: Sequence[float], place: str, trained: Sequence[str]
+) -> None:
+    for name in names:
+        _check_name("model", name, place, trained)
+    if len(names) != len(coefficients):
+        raise InputError(
+            f"The config gives {len(coefficients)} coefficients for {len(names)} models in {place}; "
+            "give one for each."
+        )
+    if not math.isclose(sum(coefficients), 1, abs_tol=1e-6):
+        raise InputError(
+            f"The config value in {place}.coefficients sums to {sum(coefficients):g}; it must be 1."
+        )
+
+
+def _check_name(what: str, name: str, place: str, known: Iterable[str]) -> None:
+    if name not in known:
+        raise InputError(
+            f"The config names the {what} {name!r} in {place}, but there are only {', '.join(known)}."
+        )

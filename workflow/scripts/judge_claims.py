@@ -1,0 +1,34 @@
+"""Judge the statements of the paper on fused shortcut models."""
+
+import pandas as pd
+
+from fuse_to_forget.files import atomic_path
+from fuse_to_forget.jobs import job
+from fuse_to_forget.parquet import read_tables
+from fuse_to_forget.scoring.bootstrap import Bootstrap
+from fuse_to_forget.scoring.claims import claims_table, write_claims
+from fuse_to_forget.scoring.shortcut_claims import Evidence, shortcut_claims
+from fuse_to_forget.scoring.shortcuts import learned, measure_shortcuts
+from fuse_to_forget.tables.page import table_page
+
+if __name__ == "__main__":
+    with job(snakemake.log[0]):
+        params = snakemake.params
+        predictions, _ = read_tables([*snakemake.input.sweeps, *snakemake.input.models])
+        measured = measure_shortcuts(predictions, Bootstrap(**params.bootstrap))
+        knows = learned(measured, params.mixtures, params.learned_at)
+        evidence = Evidence(measured, params.singles, params.sweeps["steps"], params.tolerance)
+        claims = claims_table(
+            shortcut_claims(
+                evidence,
+                predictions,
+                pd.read_csv(snakemake.input.table4),
+                params.sweeps,
+                params.bootstrap["seed"],
+            ),
+            [model for model, by_seed in knows.items() if not all(by_seed)],
+            len(measured.seeds),
+        )
+        write_claims(claims, snakemake.output.claims)
+        with atomic_path(snakemake.output.page) as scratch:
+            scratch.write_text(table_page(claims, "Claims of the paper on fused shortcut models"))
