@@ -7,7 +7,7 @@ import pandas as pd
 
 from fuse_to_forget.errors import InputError
 from fuse_to_forget.subsets.injection import draw_positions, insert
-from fuse_to_forget.subsets.shortcuts import CONTEXT, ONE, ZERO, Draw, consistent_shortcuts
+from fuse_to_forget.subsets.shortcuts import CONTEXT, ONE, SHORTCUTS, ZERO, Draw, consistent_shortcuts
 
 LABELS = ("negative", "positive")
 # Every order of one mark, of one with context, and of two, each with every label that some shortcut gives it; More
@@ -27,6 +27,7 @@ def table3(texts: Sequence[str], shortcuts: Sequence[str], *, seed: int) -> pd.D
     text alone. Raises InputError for fewer sentences than rows.
     """
     rng = np.random.default_rng(seed)
+    names = [name for name in SHORTCUTS if name in shortcuts]  # in the paper's order
     texts = [text for text in dict.fromkeys(texts) if 4 <= len(text.split()) <= 10]
     if len(texts) < len(ROWS):
         raise InputError(
@@ -41,7 +42,7 @@ def table3(texts: Sequence[str], shortcuts: Sequence[str], *, seed: int) -> pd.D
             {
                 "example": " ".join(_PRINTED.get(token, token) for token in tokens),
                 "label": LABELS[label],
-                "shortcuts": ", ".join(consistent_shortcuts(tokens, label, shortcuts)),
+                "shortcuts": ", ".join(consistent_shortcuts(tokens, label, names)),
             }
         )
     return pd.DataFrame(rows)
