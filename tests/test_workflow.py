@@ -10,7 +10,7 @@ import pytest
 from workflow_runs import command, environment, make_project, rules_to_run, run
 
 SCORING = {"score_biases", "tabulate_table1", "plot_figure5"}
-SHORTCUT_FIGURES = {"plot_interpolations", "plot_figure4", "plot_triplet"}
+SHORTCUT_FIGURES = {"plot_interpolations", "plot_figure4", "plot_triplet", "plot_fisher_layers"}
 SHORTCUT_SCORING = {"score_shortcuts", "judge_claims"} | SHORTCUT_FIGURES
 FISHER = {"tabulate_table4", "plot_fisher_layers", "judge_claims", "plot_figure4"}
 AFTER_SWEEP = {"sweep"} | SCORING | SHORTCUT_SCORING
@@ -117,9 +117,9 @@ def test_no_scratch_or_checkpoint_is_left(project):
         ("fuse_to_forget/tables/table1.py", 'METRICS = ["dp"', 'METRICS = ["f1", "dp"', {"tabulate_table1"}),
         ("fuse_to_forget/scoring/fairness.py", '"""DP of the paper', '"""The DP of the paper', set()),
         (
-            "fuse_to_forget/training/classifier.py",
-            "set_seed(seed)  # before",
-            "set_seed(seed)  # long before",
+            "fuse_to_forget/training/base.py",
+            "# The mean of the old rows",
+            "# A mean of the old rows",
             set(),
         ),
         ("workflow/scripts/finetune.py", '"""Fine-tune one model', '"""Fine-tune a model', set()),

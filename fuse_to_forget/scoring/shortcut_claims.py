@@ -15,9 +15,8 @@ from fuse_to_forget.scoring.accuracy import Accuracies, Quantity, largest, mean_
 from fuse_to_forget.scoring.claims import Claim, sign_flip_p_value
 from fuse_to_forget.scoring.shortcuts import ORIGINAL, SYNTHETIC, own_accuracy
 
-KNOWN = (
-    0.75  # balanced accuracy half-way between none and all: from here on a model counts as having a shortcut
-)
+# Balanced accuracy half-way between none and all: from here on a model counts as having a shortcut
+KNOWN = 0.75
 
 
 @dataclass(frozen=True)
