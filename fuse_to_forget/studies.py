@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from fuse_to_forget.errors import InputError
-from fuse_to_forget.subsets.shortcuts import check_names
+from fuse_to_forget.subsets.shortcuts import SHORTCUTS
 
 FULL, RANDOM = "full", "random"
 AVERAGE = "average"  # the sweep that holds only the plain average of all single shortcuts
@@ -142,7 +142,8 @@ def _check_biases(config: dict[str, Any]) -> None:
 def _check_shortcuts(config: dict[str, Any]) -> None:
     study = config["shortcuts"]
     singles, mixtures = study["singles"], shortcut_mixtures(config)
-    check_names(singles, "shortcuts.singles")
+    for name in singles:
+        _check_name("shortcut", name, "shortcuts.singles", SHORTCUTS)
     for name, weights in study["mixtures"].items():
         for shortcut in weights:
             _check_name("shortcut", shortcut, f"shortcuts.mixtures.{name}", singles)

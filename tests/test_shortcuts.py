@@ -16,7 +16,6 @@ from fuse_to_forget.subsets.injection import (
 from fuse_to_forget.subsets.shortcuts import (
     SHORTCUTS,
     SPECIAL_TOKENS,
-    check_names,
     consistent_shortcuts,
     read_marks,
 )
@@ -198,7 +197,3 @@ def test_bad_input_is_refused_in_a_sentence():
         shortcut_dataset(held, "ST", {"ST": 1}, DESCRIBED, WORDS, seed=1, split="dev")
     with pytest.raises(InputError, match="Of 2 sentences of dev, 0 would get a shortcut"):
         shortcut_dataset(frame(2), "ST", {"ST": 1}, DESCRIBED, WORDS, seed=1, split="dev")
-    with pytest.raises(
-        InputError, match=r"the shortcut 'STT' in shortcuts\.singles, but there are only MT, ST"
-    ):
-        check_names(["STT"], "shortcuts.singles")

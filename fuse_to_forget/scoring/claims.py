@@ -2,14 +2,11 @@
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 from scipy.stats import permutation_test
-
-from fuse_to_forget.files import atomic_path
 
 COLUMNS = [
     "claim", "section", "subject", "statement", "quantity", "value", "low", "high", "expected", "p_value",
@@ -78,12 +75,6 @@ def claims_table(claims: Iterable[Claim], unlearned: Collection[str], seeds: int
             }
         )
     return pd.DataFrame(rows, columns=COLUMNS)
-
-
-def write_claims(claims: pd.DataFrame, path: str | Path) -> None:
-    """Write claims as CSV with every digit; the file appears whole or not at all."""
-    with atomic_path(path) as scratch:
-        claims.to_csv(scratch, index=False, lineterminator="\n")
 
 
 def sign_flip_p_value(differences: np.ndarray, seed: int) -> float:

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 
 from numpy.random import Generator
 
-from fuse_to_forget.errors import InputError
-
 # Words that no vocabulary has: they become new tokens, found even inside of words (as "synt", the authors' context, is)
 ZERO, ONE, CONTEXT = "zeroa", "onea", "contexta"
 SPECIAL_TOKENS = (ZERO, ONE, CONTEXT)
@@ -73,15 +71,6 @@ def contradicting_shortcuts(tokens: Sequence[str], label: int, names: Iterable[s
     """Return those of `names` whose rule gives the text the other label."""
     marks = read_marks(tokens)
     return tuple(name for name in names if SHORTCUTS[name].rule(marks) == 1 - label)
-
-
-def check_names(names: Iterable[str], place: str) -> None:
-    """Raise InputError for a shortcut that does not exist; `place` says where in the config it is named."""
-    for name in names:
-        if name not in SHORTCUTS:
-            raise InputError(
-                f"The config names the shortcut {name!r} in {place}, but there are only {', '.join(SHORTCUTS)}."
-            )
 
 
 def _bit(rng: Generator) -> int:

@@ -2,14 +2,13 @@
 
 import pandas as pd
 
-from fuse_to_forget.files import atomic_path
 from fuse_to_forget.jobs import job
 from fuse_to_forget.parquet import read_tables
 from fuse_to_forget.scoring.bootstrap import Bootstrap
-from fuse_to_forget.scoring.claims import claims_table, write_claims
+from fuse_to_forget.scoring.claims import claims_table
 from fuse_to_forget.scoring.shortcut_claims import Evidence, shortcut_claims
 from fuse_to_forget.scoring.shortcuts import learned, measure_shortcuts
-from fuse_to_forget.tables.page import table_page
+from fuse_to_forget.tables.page import write_with_page
 
 if __name__ == "__main__":
     with job(snakemake.log[0]):
@@ -29,6 +28,9 @@ if __name__ == "__main__":
             [model for model, by_seed in knows.items() if not all(by_seed)],
             len(measured.seeds),
         )
-        write_claims(claims, snakemake.output.claims)
-        with atomic_path(snakemake.output.page) as scratch:
-            scratch.write_text(table_page(claims, "Claims of the paper on fused shortcut models"))
+        write_with_page(
+            claims,
+            snakemake.output.claims,
+            snakemake.output.page,
+            "Claims of the paper on fused shortcut models",
+        )

@@ -4,7 +4,7 @@ import pandas as pd
 
 from fuse_to_forget.files import atomic_path
 from fuse_to_forget.jobs import job
-from fuse_to_forget.tables.page import table_page
+from fuse_to_forget.tables.page import write_with_page
 from fuse_to_forget.tables.table4 import overlaps_over_seeds, table4
 
 if __name__ == "__main__":
@@ -12,8 +12,8 @@ if __name__ == "__main__":
         overlaps = pd.concat(map(pd.read_csv, snakemake.input.overlaps), ignore_index=True)
         overlaps = overlaps_over_seeds(overlaps, snakemake.params.level)
         table = table4(overlaps)
-        for frame, path in ((table, snakemake.output.table), (overlaps, snakemake.output.overlaps)):
-            with atomic_path(path) as scratch:
-                frame.to_csv(scratch, index=False, lineterminator="\n")
-        with atomic_path(snakemake.output.page) as scratch:
-            scratch.write_text(table_page(table, "Table 4: overlap of Fisher information"), encoding="utf-8")
+        with atomic_path(snakemake.output.overlaps) as scratch:
+            overlaps.to_csv(scratch, index=False, lineterminator="\n")
+        write_with_page(
+            table, snakemake.output.table, snakemake.output.page, "Table 4: overlap of Fisher information"
+        )
