@@ -52,6 +52,18 @@ def test_snippets_beyond_the_threshold_are_labelled_once_each(snippets):
     assert read_snippets(snippets, 0)["id"].str[-1].tolist() == list("12345")
 
 
+def test_longer_snippets_than_asked_for_are_dropped(snippets):
+    assert read_snippets(snippets, 0.5, max_words=5)["id"].str[-1].tolist() == list("1257")
+    assert read_snippets(snippets, 0.5, max_words=2)["id"].str[-1].tolist() == list("27")
+    source = {"kind": "snippets", "download": str(snippets), "threshold": 0.5, "max_words": 2}
+    assert (
+        read_source(source).description
+        == "2 snippets of movie reviews of at most 2 words (negative or positive)"
+    )
+    with pytest.raises(InputError, match=r"max_words 1 leave no negative snippet.*raise `max_words`"):
+        read_snippets(snippets, 0.5, max_words=1)
+
+
 def test_the_snippets_source_has_names_and_no_demographics(snippets):
     data = read_source({"kind": "snippets", "download": str(snippets), "threshold": 0.5})
     assert data.metadata() == {
@@ -62,7 +74,9 @@ def test_the_snippets_source_has_names_and_no_demographics(snippets):
 
 @pytest.mark.parametrize(("threshold", "left_out"), [(2.7, "positive"), (3.5, "negative")])
 def test_a_threshold_that_leaves_one_label_or_none_is_refused(snippets, threshold, left_out):
-    with pytest.raises(InputError, match=f"{threshold} leaves no {left_out} snippet.*lower"):
+    with pytest.raises(
+        InputError, match=f"{threshold} and max_words None leave no {left_out} snippet.*lower"
+    ):
         read_snippets(snippets, threshold)
 
 
@@ -203,6 +217,11 @@ COMMIT = {"repo": "org/data", "revision": "a" * 40}
         ("sources", {"kind": "snippets", "download": "a"}, "lacks the key 'threshold'"),
         ("sources", {"kind": "snippets", "download": "a", "threshold": -1}, "in sources.mine.threshold"),
         ("sources", {"kind": "snippets", "download": "a", "threshold": 4}, "in sources.mine.threshold"),
+        (
+            "sources",
+            {"kind": "snippets", "download": "a", "threshold": 0, "max_words": 0},
+            "in sources.mine.max_words",
+        ),
         ("downloads", COMMIT | {"repo_type": "dataset"}, None),
         ("downloads", COMMIT | {"repo_type": "space"}, "in downloads.mine.repo_type"),
     ],

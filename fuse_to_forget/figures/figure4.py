@@ -11,8 +11,6 @@ from matplotlib.figure import Figure
 from fuse_to_forget.figures.shortcut_scores import (
     CHANCE,
     MEAN,
-    ORIGINAL,
-    SYNTHETIC,
     accuracy,
     footnote,
     majority,
@@ -20,6 +18,7 @@ from fuse_to_forget.figures.shortcut_scores import (
     summary,
 )
 from fuse_to_forget.figures.style import FAINT, explain, use_style
+from fuse_to_forget.scoring.shortcuts import ORIGINAL, SYNTHETIC
 
 BESIDE = 0.22  # distance of two models of one group
 APART = 1.6  # distance of the group "original" from the last shortcut

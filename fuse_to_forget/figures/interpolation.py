@@ -15,8 +15,6 @@ from fuse_to_forget.figures.labels import label_lines
 from fuse_to_forget.figures.shortcut_scores import (
     CHANCE,
     KNOWLEDGE,
-    ORIGINAL,
-    SYNTHETIC,
     footnote,
     majority,
     marked,
@@ -24,6 +22,7 @@ from fuse_to_forget.figures.shortcut_scores import (
     summary,
 )
 from fuse_to_forget.figures.style import FAINT, NEUTRAL, draw_curve, explain, shortcut_look, use_style
+from fuse_to_forget.scoring.shortcuts import ORIGINAL, SYNTHETIC
 
 CLEARLY = 0.05  # a majority rate farther than this from chance gets a line of its own
 SAME = 0.06  # original curves that are nowhere farther apart share one name

@@ -9,8 +9,8 @@ from fuse_to_forget.coefficients import parse_coefficients
 from fuse_to_forget.errors import InputError
 from fuse_to_forget.scoring.scores import ALL_SEEDS
 from fuse_to_forget.scoring.selection import sweep_curves
+from fuse_to_forget.scoring.shortcuts import ORIGINAL, SYNTHETIC
 
-SYNTHETIC, ORIGINAL = "synthetic_dev", "original_dev"
 KNOWLEDGE = {SYNTHETIC: "synthetic", ORIGINAL: "original"}  # what a figure calls the two splits
 MEAN = "mean"  # the data set that stands for all of them
 CHANCE = 0.5

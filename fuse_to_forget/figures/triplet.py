@@ -15,8 +15,6 @@ from matplotlib.tri import LinearTriInterpolator, TriAnalyzer, Triangulation, Un
 from fuse_to_forget.figures.shortcut_scores import (
     KNOWLEDGE,
     MEAN,
-    ORIGINAL,
-    SYNTHETIC,
     footnote,
     majority,
     marked,
@@ -24,6 +22,7 @@ from fuse_to_forget.figures.shortcut_scores import (
     summary,
 )
 from fuse_to_forget.figures.style import explain, use_style
+from fuse_to_forget.scoring.shortcuts import ORIGINAL, SYNTHETIC
 
 CORNERS = np.array([[0.0, 0.0], [0.5, np.sqrt(3) / 2], [1.0, 0.0]])  # of the first, second and third model
 MAP = "viridis"  # perceptually uniform, and readable in grey

@@ -31,8 +31,8 @@ def read_source(source: dict[str, Any]) -> SourceData:
       test.pkl; or one such folder or .pkl file per split under `train`, `dev` and `test`;
     - `columns`: tables under `train`, `dev` and `test` (each a path or a list of paths) with `columns` and
       `values` as in `read_columns`;
-    - `snippets`: the embedded movie-review snippets; `threshold` as in `read_snippets`, `download` as for
-      `tweets`;
+    - `snippets`: the embedded movie-review snippets; `threshold` and `max_words` as in `read_snippets`,
+      `download` as for `tweets`;
     - `sst2`: SST-2 in the folder `path` or `download`, in a layout that `read_sst2` knows.
 
     Raises InputError for an unknown kind, a missing entry and whatever the readers refuse.
@@ -127,8 +127,10 @@ def _read_tables(source: dict[str, Any]) -> SourceData:
 
 
 def _read_snippets(source: dict[str, Any]) -> SourceData:
-    frame = read_snippets(source["download"], source["threshold"])
-    description = f"{len(frame)} snippets of movie reviews (negative or positive)"
+    max_words = source.get("max_words")
+    frame = read_snippets(source["download"], source["threshold"], max_words)
+    length = f" of at most {max_words} words" if max_words else ""
+    description = f"{len(frame)} snippets of movie reviews{length} (negative or positive)"
     return SourceData({"train": frame}, {}, SENTIMENT_NAMES, description)
 
 
