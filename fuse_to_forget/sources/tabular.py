@@ -38,13 +38,8 @@ def read_columns(
     roles = {role: name for role, name in columns.items() if name is not None}
     _check_roles(roles, values)
     table = read_rows(path)
-    for role, name in roles.items():
-        if name not in table.columns:
-            raise InputError(
-                f"{path} has no column {name!r} (named under `columns: {role}`); "
-                f"it has {', '.join(map(repr, table.columns))}"
-            )
-    frame = pd.DataFrame({"id": _ids(path, table, roles, id_prefix)})
+    check_columns(path, table, roles)
+    frame = pd.DataFrame({"id": row_ids(path, table, roles, id_prefix)})
     frame["text"] = checked_texts(path, table[roles["text"]])
     for role in ["label", *(role for role in roles if role != "label")]:
         if role not in ("text", *OPTIONAL_ROLES):
@@ -52,6 +47,16 @@ def read_columns(
     if "author" in roles:
         frame["author"] = _present(path, "author", table[roles["author"]])
     return frame
+
+
+def check_columns(path: Path, table: pd.DataFrame, roles: dict[str, str]) -> None:
+    """Raise InputError where a table lacks a column that `roles` (role -> column) names."""
+    for role, name in roles.items():
+        if name not in table.columns:
+            raise InputError(
+                f"{path} has no column {name!r} (named under `columns: {role}`); "
+                f"it has {', '.join(map(repr, table.columns))}"
+            )
 
 
 def _check_roles(roles: dict[str, str], values: dict[str, list]) -> None:
@@ -193,7 +198,11 @@ def _codes(path: Path, role: str, column: pd.Series, pair: list[str]) -> pd.Seri
     return (found == pair[1]).astype("int64")
 
 
-def _ids(path: Path, table: pd.DataFrame, roles: dict[str, str], prefix: str | None) -> pd.Series:
+def row_ids(path: Path, table: pd.DataFrame, roles: dict[str, str], prefix: str | None) -> pd.Series:
+    """The ids of a table's rows: its column under the role `id`, or `{prefix}:{row}`; see `read_columns`.
+
+    Raises InputError for an id that is missing or occurs twice.
+    """
     if "id" not in roles:
         rows = pd.Series(range(1, len(table) + 1)).astype("str")
         return (prefix or path.name.split(".")[0]) + ":" + rows

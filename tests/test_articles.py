@@ -1,0 +1,182 @@
+"""Sources of articles, their splits, and the disjoint token sequences that are made of them."""
+
+import io
+import tarfile
+from collections import Counter
+
+import pandas as pd
+import pytest
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
+
+from fuse_to_forget.errors import InputError
+from fuse_to_forget.sources.article_splits import read_articles, split_articles
+from fuse_to_forget.subsets.sequences import Layout, draw_subsets, pack
+
+GROUND_TRUTH = {
+    "nytEditorialSnippets": "1_1\t0.4\tOne.\r\n1_2\t1\tTwo.\r\n10_1\t0\tTen.\r\n",
+    "tweets": "1\t2\tHi there\r\n2\t1\tHi, there!\r\n",
+    "amazonReviewSnippets": "1_1\t0.1\tgood\r\n1_2\t0.2\tplayer\r\n",
+}
+
+
+@pytest.fixture
+def embedded(tmp_path):
+    with tarfile.open(tmp_path / "hutto_ICWSM_2014.tar.gz", "w:gz") as archive:
+        for name, content in GROUND_TRUTH.items():
+            info = tarfile.TarInfo(f"hutto_ICWSM_2014/{name}_GroundTruth.txt")
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content.encode()))
+    return tmp_path
+
+
+def articles(count, words=10, start=0):
+    """Articles whose words name the article, so that no two share a token."""
+    names = range(start, start + count)
+    texts = [" ".join(f"w{n}x{k}" for k in range(words)) for n in names]
+    return pd.DataFrame({"id": [f"n{n}" for n in names], "text": texts})
+
+
+def word_tokenizer(frame, **special):
+    words = dict.fromkeys(word for text in frame["text"] for word in text.split())
+    vocabulary = {word: i for i, word in enumerate(["<unk>", *special.values(), *words])}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="<unk>", **special)
+
+
+def test_sentences_of_an_editorial_or_a_review_are_one_article(embedded):
+    read = read_articles({"kind": "editorials", "download": embedded}).splits["train"]
+    assert read.to_dict("list") == {"id": ["editorial:1", "editorial:10"], "text": ["One. Two.", "Ten."]}
+    source = {"kind": "rated_texts", "download": embedded, "files": ["tweets", "amazonReviewSnippets"]}
+    assert read_articles(source).splits["train"]["text"].tolist() == ["Hi there", "good player"]
+
+
+def test_tables_of_articles_are_read_by_split(tmp_path):
+    articles(3).to_json(tmp_path / "a.jsonl.gz", orient="records", lines=True)
+    articles(2, start=3).rename(columns={"text": "article"}).to_csv(tmp_path / "b.csv", index=False)
+    source = {"kind": "articles", "train": tmp_path / "a.jsonl.gz", "columns": {"text": "text", "id": None}}
+    assert read_articles(source).splits["train"]["id"].tolist() == ["train:1", "train:2", "train:3"]
+    with pytest.raises(InputError, match=r"b.csv has no column 'text' .*'article'"):
+        read_articles(source | {"test": tmp_path / "b.csv"})
+
+
+def test_cnn_dailymail_is_read_as_the_hub_lays_it_out(tmp_path):
+    (tmp_path / "3.0.0").mkdir()
+    for name in ("train-00000-of-00002", "train-00001-of-00002", "validation-00000-of-00001"):
+        frame = articles(2, start=len(name)).rename(columns={"text": "article"}).assign(highlights="h")
+        frame.assign(id=name + frame["id"]).to_parquet(tmp_path / "3.0.0" / f"{name}.parquet")
+    source = {"kind": "cnn_dailymail", "path": tmp_path}
+    with pytest.raises(InputError, match=r"holds no 3\.0\.0/test-"):
+        read_articles(source)
+    articles(1).assign(article=" ").to_parquet(tmp_path / "3.0.0/test-0.parquet")
+    assert {name: len(frame) for name, frame in read_articles(source).splits.items()} == {
+        "train": 4, "dev": 2, "test": 0,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [("", "an empty text in row 2"), ("a" * 10**6, "a text of 1000000 characters in row 2")],
+)
+def test_an_empty_and_an_endless_article_are_told_in_one_sentence(tmp_path, text, sentence):
+    frame = articles(3)
+    frame.loc[1, "text"] = text
+    frame.to_json(tmp_path / "a.jsonl", orient="records", lines=True)
+    with pytest.raises(InputError, match=sentence) as caught:
+        read_articles({"kind": "articles", "train": tmp_path / "a.jsonl", "columns": {"text": "text"}})
+    assert "\n" not in str(caught.value)
+
+
+def test_splits_share_no_article_and_lose_none(capsys):
+    frame = articles(40)
+    repeated = pd.DataFrame({"id": ["again"], "text": [frame["text"][0].upper() + "!"]})
+    sizes = {"pretrain": 5, "dev": 6, "test": 7}
+    splits = split_articles({"train": pd.concat([frame, repeated])}, sizes, seed=1)
+    assert {name: len(part) for name, part in splits.items()} == sizes | {"train": 22}
+    assert sorted(name for part in splits.values() for name in part["id"]) == sorted(frame["id"])
+    assert "1 articles repeat others" in capsys.readouterr().out
+    assert not splits["dev"].equals(split_articles({"train": frame}, sizes, seed=2)["dev"])
+
+
+def test_a_text_that_is_also_held_out_leaves_train():
+    frame = articles(10)
+    test = pd.DataFrame({"id": ["t"], "text": [frame["text"][3]]})
+    splits = split_articles({"train": frame, "test": test}, {"pretrain": 0, "dev": 2, "test": 99}, seed=1)
+    assert splits["test"]["id"].tolist() == ["t"]
+    assert len(splits["train"]) == 7
+    assert "n3" not in set(splits["train"]["id"])
+
+
+def test_overlapping_splits_and_too_few_articles_are_refused():
+    sizes = {"pretrain": 5, "dev": 3, "test": 2}
+    with pytest.raises(InputError, match=r"train and dev overlap in 2 ids, such as 'n0'"):
+        split_articles({"train": articles(9), "dev": articles(2)}, sizes, seed=1)
+    with pytest.raises(
+        InputError, match=r"has 10 different articles in train, but 5 for pretrain, 3 for dev, 2"
+    ):
+        split_articles({"train": articles(10)}, sizes, seed=1)
+
+
+def test_blocks_are_full_and_named_after_most_of_their_tokens():
+    packed = list(pack([("a", [1, 2, 3]), ("b", [4, 5, 6, 7, 8]), ("c", [9])], length=4))
+    assert packed == [("a", [1, 2, 3, 4]), ("b", [5, 6, 7, 8])]
+
+
+@pytest.mark.parametrize("packing", ["blocks", "articles"])
+def test_subsets_share_no_article_and_no_token(packing):
+    frame = articles(60)
+    tokenizer = word_tokenizer(frame, eos_token="<eos>")
+    layout = Layout(length=7, packing=packing, separator=True, by_article=True)
+    sizes = {"shared": 9, "A": 11, "B": 12}
+    subsets = draw_subsets(frame, sizes, tokenizer, layout, seed=3)
+    assert {name: len(part) for name, part in subsets.items()} == sizes
+    owners = Counter()
+    for part in subsets.values():
+        assert {len(ids) for ids in part["input_ids"]} == {7}
+        texts = [token for ids in part["input_ids"] for token in tokenizer.convert_ids_to_tokens(ids)]
+        owners.update({word.split("x")[0] for word in texts if word != "<eos>"})
+    assert set(owners.values()) == {1}
+
+
+def test_every_article_is_followed_by_a_separator_if_wanted():
+    frame = articles(6, words=3)
+    tokenizer = word_tokenizer(frame, eos_token="<eos>")
+    for separator, expected in ((True, 3), (False, 0)):
+        layout = Layout(length=12, packing="blocks", separator=separator, by_article=True)
+        (ids,) = draw_subsets(frame, {"A": 1}, tokenizer, layout, seed=1)["A"]["input_ids"]
+        assert ids.count(tokenizer.eos_token_id) == expected
+
+
+def test_the_authors_blocks_may_split_an_article_between_subsets():
+    frame = articles(5, words=40)
+    tokenizer = word_tokenizer(frame)
+    layout = Layout(length=10, packing="blocks", separator=False, by_article=False)
+    subsets = draw_subsets(frame, {"A": 10, "B": 10}, tokenizer, layout, seed=1)
+    assert set(subsets["A"]["article"]) & set(subsets["B"]["article"])
+    tokens = [ids for part in subsets.values() for ids in part["input_ids"]]
+    assert len({tuple(ids) for ids in tokens}) == 20  # as blocks they are disjoint
+
+
+def test_a_larger_share_for_fewer_models_is_drawn_from_the_same_articles():
+    frame = articles(200, words=13)
+    tokenizer = word_tokenizer(frame, eos_token="<eos>")
+    layout = Layout(length=5, packing="blocks", separator=True, by_article=True)
+    four = draw_subsets(frame, {"shared": 8, **dict.fromkeys("ABCD", 30)}, tokenizer, layout, seed=1)
+    two = draw_subsets(frame, {"shared": 8, **dict.fromkeys("AB", 60)}, tokenizer, layout, seed=1)
+    assert two["shared"].equals(four["shared"])
+    assert set(two["A"]["article"]) | set(two["B"]["article"]) <= {
+        article for name in "ABCD" for article in four[name]["article"]
+    }
+
+
+def test_too_small_a_corpus_is_told_in_one_sentence():
+    frame = articles(4)
+    layout = Layout(length=7, packing="blocks", separator=True, by_article=True)
+    tokenizer = word_tokenizer(frame, eos_token="<eos>")
+    with pytest.raises(
+        InputError, match=r"4 articles make .* but 12 are wanted \(8 for A, 4 for B\): .* missing"
+    ):
+        draw_subsets(frame, {"A": 8, "B": 4}, tokenizer, layout, seed=1)
+    with pytest.raises(InputError, match="neither an eos nor a sep token"):
+        draw_subsets(frame, {"A": 1}, word_tokenizer(frame), layout, seed=1)
