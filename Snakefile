@@ -10,11 +10,14 @@ report: "workflow/report/workflow.rst"
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/common_memorization.smk"
 
 
 wildcard_constraints:
     study=one_of(*MODELS),
-    model=one_of(*MODELS["shortcuts"], *MODELS["biases"]),
+    model=one_of(*(model for models in MODELS.values() for model in models)),
+    run=one_of(*(run for runs in RUNS.values() for run in runs)),
+    pretrained=one_of(*config["pretrained"]),
     attribute=one_of(*ATTRIBUTES),
     mixture=one_of(*MIXTURES),
     comparison=one_of(*FISHER),
@@ -22,7 +25,7 @@ wildcard_constraints:
     download=one_of(*config["downloads"]),
     recipe=one_of(*config["shortcuts"]["recipes"], *config["biases"]["recipes"]),
     seed=r"\d+",
-    figure="[236]",
+    figure=r"\d+",
 
 
 include: "workflow/rules/data.smk"
@@ -32,12 +35,14 @@ include: "workflow/rules/predict.smk"
 include: "workflow/rules/score.smk"
 include: "workflow/rules/tabulate.smk"
 include: "workflow/rules/plot.smk"
+include: "workflow/rules/memorization.smk"
 
 
 localrules:
     all,
     shortcuts,
     biases,
+    memorization,
 
 
 rule shortcuts:
@@ -61,6 +66,20 @@ rule biases:
         "results/table1.html",
         "results/figure5.pdf",
         "results/figure5.png",
+        "results/run.csv",
+
+
+rule memorization:
+    """Make Tables 2, 5, 6, 7 and Figures 9 to 12: memorised text."""
+    input:
+        expand("results/table{table}.{type}", table=[2, 5, 6, 7], type=["csv", "html"]),
+        expand(
+            "results/figure{figure}.{type}",
+            figure=[9, 10, 11, 12],
+            type=["pdf", "png"],
+        ),
+        expand("results/extraction.{type}", type=["csv", "html"]),
+        expand("results/figure_extraction.{type}", type=["pdf", "png"]),
         "results/run.csv",
 
 

@@ -20,6 +20,13 @@ PRESETS: dict[str, dict[str, str | bool]] = {
         "insert_between": "words",
         # the Fisher overlap looks at shortcuts on labels that are all reversed
         "reverse_token_in_context": True,
+        # a token that ends an article stands between two of them in a block
+        "document_separator": "token",
+        # no article lies in two subsets
+        "subsets_disjoint_by": "article",
+        # the likelihood ratio is that of a sequence
+        "likelihood_ratio_over": "sequence",
+        "evaluation_dtype": "float32",
     },
     "published": {
         "erase_test_representations": False,
@@ -31,6 +38,12 @@ PRESETS: dict[str, dict[str, str | bool]] = {
         "insert_between": "wordpieces",
         # TiC examples are all positive, so that half of them keep their label
         "reverse_token_in_context": False,
+        "document_separator": "none",
+        # subsets are dealt out as blocks, so an article may be split between two
+        "subsets_disjoint_by": "block",
+        # of a batch's mean loss, rounded to the 8 significant bits of bfloat16
+        "likelihood_ratio_over": "batch",
+        "evaluation_dtype": "bfloat16",
     },
 }
 

@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from fuse_to_forget.errors import InputError
+from fuse_to_forget.runs import STUDIES as LANGUAGE_STUDIES
+from fuse_to_forget.runs import Run, runs, trained_on
 from fuse_to_forget.subsets.shortcuts import SHORTCUTS
 
 FULL, RANDOM = "full", "random"
 AVERAGE = "average"  # the sweep that holds only the plain average of all single shortcuts
 FIGURES = ("figure2", "figure3", "figure6")
 UNBIASED_KINDS = ("snippets", "sst2")  # sources without protected attributes
+ARTICLE_KINDS = ("editorials", "rated_texts", "articles", "cnn_dailymail")  # sources without labels
 
 
 def attributes(config: dict[str, Any]) -> list[str]:
@@ -30,7 +33,7 @@ def models(config: dict[str, Any]) -> dict[str, list[str]]:
     return {
         "shortcuts": [*shortcut_mixtures(config), FULL],
         "biases": [*attributes(config), FULL],
-    }
+    } | {study: list(trained_on(config[study])) for study in LANGUAGE_STUDIES}
 
 
 def shortcut_sweeps(config: dict[str, Any]) -> dict[str, list[str]]:
@@ -59,19 +62,29 @@ def check_studies(config: dict[str, Any]) -> None:
     """
     _check_biases(config)
     _check_shortcuts(config)
+    _check_articles(config)
     for study, trained in models(config).items():
+        if study in LANGUAGE_STUDIES:
+            continue
         _check_source(config, study)
         for name, recipe in config[study]["recipes"].items():
             fused = recipe_models(config, study, recipe)
             _check_recipe(fused, recipe["coefficients"], f"{study}.recipes.{name}", trained)
 
 
-def local_inputs(config: dict[str, Any], study: str) -> dict[str, Any]:
-    """Return the files and folders that the user must have for a study's source, by the name in its entry.
+def study_runs(config: dict[str, Any], study: str) -> dict[str, Run]:
+    """Return the runs of a study of language models; raises InputError as `runs` does."""
+    return runs(config[study])
 
-    Raises InputError for one that is not there.
+
+def source_files(config: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return what a source is read from, by the names in its entry: a download, or files and folders of the user.
+
+    Raises InputError for one of the user's that is not there.
     """
-    source = config["sources"][config[study]["source"]]
+    source = config["sources"][name]
+    if source.get("download") is not None:
+        return {"download": f"results/downloads/{source['download']}"}
     paths = {key: source[key] for key in ("path", "train", "dev", "test") if source.get(key)}
     for path in paths.values():
         if not Path(path).exists():
@@ -87,12 +100,17 @@ def base_model_input(config: dict[str, Any], study: str) -> str:
     Raises InputError if it is neither.
     """
     name = config[study]["base_model"]
-    if name in config["downloads"]:
-        return f"results/downloads/{name}"
+    places = {"downloads": config["downloads"]}
+    if study in LANGUAGE_STUDIES:
+        places = {"pretrained": config["pretrained"]} | places
+    for place, entries in places.items():
+        if name in entries:
+            return f"results/{place}/{name}"
     if not Path(name).exists():
+        known = " or ".join(f"one of the {place} {', '.join(entries)}" for place, entries in places.items())
         raise InputError(
             f"The config names {name}, which does not exist, in {study}.base_model; "
-            f"give a checkpoint folder or one of the downloads {', '.join(config['downloads'])}."
+            f"give a checkpoint folder or {known}."
         )
     return name
 
@@ -101,6 +119,11 @@ def _check_source(config: dict[str, Any], study: str) -> None:
     name = config[study]["source"]
     _check_name("source", name, f"{study}.source", config["sources"])
     source = config["sources"][name]
+    if source["kind"] in ARTICLE_KINDS:
+        raise InputError(
+            f"The config names a source of kind {source['kind']!r} in {study}.source, which has no labels; "
+            "name one that has."
+        )
     download = source.get("download")
     if download is not None:
         _check_name("download", download, f"sources.{name}", config["downloads"])
@@ -115,6 +138,26 @@ def _check_source(config: dict[str, Any], study: str) -> None:
         raise InputError(
             f"The config names {base!r} in {study}.base_model, which is a data set; name a model."
         )
+
+
+def _check_articles(config: dict[str, Any]) -> None:
+    texts = {f"pretrained.{name}.texts": entry["texts"] for name, entry in config["pretrained"].items()}
+    for place, names in ({"articles.source": [config["articles"]["source"]]} | texts).items():
+        for name in names:
+            _check_name("source", name, place, config["sources"])
+            kind = config["sources"][name]["kind"]
+            if kind not in ARTICLE_KINDS:
+                raise InputError(
+                    f"The config names a source of kind {kind!r} in {place}, which holds no articles; "
+                    f"name one of kind {', '.join(ARTICLE_KINDS)}."
+                )
+    for study in LANGUAGE_STUDIES:
+        entry = config["pretrained"].get(config[study]["base_model"])
+        if entry is not None and entry["objective"] != config[study]["objective"]:
+            raise InputError(
+                f"The config sets {study}.objective to {config[study]['objective']}, but {study}.base_model is "
+                f"pretrained with {entry['objective']}; set both alike."
+            )
 
 
 def _check_biases(config: dict[str, Any]) -> None:

@@ -64,6 +64,13 @@ def demographic_frame(rows: int, *, seed: int = 0) -> pd.DataFrame:
     return frame
 
 
+def article_frame(rows: int, *, seed: int = 0) -> pd.DataFrame:
+    """Articles of 20 to 40 words that hardly repeat each other."""
+    rng = np.random.default_rng(seed)
+    texts = [" ".join(rng.choice(WORDS, rng.integers(20, 40))) for _ in range(rows)]
+    return pd.DataFrame({"id": [f"a{i}" for i in range(rows)], "text": texts})
+
+
 @pytest.fixture(scope="session")
 def pico_bert(tmp_path_factory) -> Path:
     return save_pico_bert(tmp_path_factory.mktemp("base") / "pico")

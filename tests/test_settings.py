@@ -10,7 +10,7 @@ from snakemake.utils import update_config
 
 from fuse_to_forget.errors import InputError
 from fuse_to_forget.settings import check_config
-from fuse_to_forget.studies import base_model_input, check_studies, local_inputs
+from fuse_to_forget.studies import base_model_input, check_studies, source_files
 
 SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
 SHIPPED = yaml.safe_load((ROOT / "config.yaml").read_text())
@@ -35,8 +35,9 @@ def with_value(place: str, value: object) -> dict:
 def check(config: dict) -> None:
     check_config(config, SCHEMA)
     check_studies(config)
-    for study in ("shortcuts", "biases"):  # what a job of the study asks first
-        local_inputs(config, study)
+    for study in ("shortcuts", "biases", "articles"):  # what a job of the study asks first
+        source_files(config, config[study]["source"])
+    for study in ("shortcuts", "biases", "memorization", "masked_memorization"):
         base_model_input(config, study)
 
 

@@ -38,6 +38,16 @@ SINGLES = SHIPPED["shortcuts"]["singles"]
         ("shortcuts.recipes.x", {"coefficients": [1.0]}, "shortcuts.recipes.x"),
         ("shortcuts.recipes.x", {"coefficients": [0.5, 0.5]}, "2 coefficients for 7 models"),
         ("biases.source", "snippets", "has no protected attributes"),
+        ("biases.source", "editorials", "'editorials' in biases.source, which has no labels"),
+        ("articles.source", "tweets", "'tweets' in articles.source, which holds no articles"),
+        (
+            "pretrained.tiny-gpt2.texts",
+            ["snippets"],
+            "'snippets' in pretrained.tiny-gpt2.texts, which holds no",
+        ),
+        ("memorization.base_model", "tiny-bert", "memorization.base_model is pretrained with masked"),
+        ("memorization.base_model", "gpt3", "gpt3, which does not exist, in memorization.base_model"),
+        ("memorization.totals", [5], "a run of 5 models, but subsets.models is 4"),
         ("sources.snippets", {"kind": "sst2", "download": "text"}, "which is no data set"),
     ],
 )

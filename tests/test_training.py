@@ -14,19 +14,19 @@ from fuse_to_forget.training.classifier import _Trainer, finetune
 from fuse_to_forget.training.sampling import EpochSeededLengthSampler
 
 SETTINGS = {
-    "epochs": 6, "learning_rate": 2.0e-3, "batch_size": 16, "weight_decay": 0.0, "max_length": 32,
+    "epochs": 6, "learning_rate": 2.0e-3, "batch_size": 16, "warmup": 0.0, "weight_decay": 0.0, "max_length": 32,
     "checkpoint_interval": 0.2,
 }  # fmt: skip
 
 
-def train(base, folder, *, seed=1, identity=None):
+def train(base, folder, *, seed=1, identity=None, interval=0.2):
     finetune(
         base,
         demographic_frame(240),
         demographic_frame(80, seed=1),
         folder / "model",
         folder / "checkpoints",
-        SETTINGS,
+        SETTINGS | {"checkpoint_interval": interval},
         label_names=["no", "yes"],
         seed=seed,
         identity=identity or {"job": "test"},
@@ -49,8 +49,9 @@ def test_it_learns_and_records_its_curve(trained):
     assert json.loads((folder / "model" / "config.json").read_text())["id2label"] == {"0": "no", "1": "yes"}
 
 
+@pytest.mark.parametrize(("interval", "last"), [(0.2, 18), (1 / 6, 15)])  # within an epoch, and at its end
 def test_a_killed_job_ends_with_the_bytes_of_an_undisturbed_one(
-    trained, pico_bert, tmp_path, monkeypatch, capfd
+    trained, pico_bert, tmp_path, monkeypatch, capfd, interval, last
 ):
     class KilledError(Exception):
         pass
@@ -64,13 +65,13 @@ def test_a_killed_job_ends_with_the_bytes_of_an_undisturbed_one(
 
     monkeypatch.setattr(_Trainer, "training_step", die_in_the_second_epoch)
     with pytest.raises(KilledError):
-        train(pico_bert, tmp_path)
+        train(pico_bert, tmp_path, interval=interval)
     assert not (tmp_path / "model").exists()
     # a checkpoint that the kill left half-written must not be taken for one
     (tmp_path / "checkpoints" / "checkpoint-99").mkdir()
     monkeypatch.undo()
-    assert train(pico_bert, tmp_path) == trained[1]
-    assert "resuming from checkpoint-18" in capfd.readouterr().out
+    assert train(pico_bert, tmp_path, interval=interval) == trained[1]
+    assert f"resuming from checkpoint-{last}\n" in capfd.readouterr().out
 
 
 def test_another_seed_gives_another_head(trained, pico_bert, tmp_path):

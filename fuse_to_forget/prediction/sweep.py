@@ -42,7 +42,7 @@ def sweep_logits(
     logits, fused = [], None
     for vector in tqdm(coefficients, desc="fused models"):
         fused = average_state_dicts(constituents, vector, fused)  # the second one on writes over the first
-        _load_weights(model, fused)
+        load_weights(model, fused)
         logits.append(predict_logits(model, token_ids, batch_size))
     return np.stack(logits)
 
@@ -83,7 +83,7 @@ def sweep(
     return pd.concat(rows, ignore_index=True)
 
 
-def _load_weights(model: PreTrainedModel, weights: Mapping[str, Tensor]) -> None:
+def load_weights(model: PreTrainedModel, weights: Mapping[str, Tensor]) -> None:
     """Write fused weights into `model`; only tied weights, stored once, may be missing from them."""
     result = model.load_state_dict(weights, strict=False)
     tied = set(getattr(model, "_tied_weights_keys", None) or ())

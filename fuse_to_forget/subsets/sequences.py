@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from transformers import PreTrainedTokenizerBase
+from transformers import AutoConfig, PreTrainedTokenizerBase
 
 from fuse_to_forget.errors import InputError
 from fuse_to_forget.seeds import derive_seed
@@ -31,6 +32,17 @@ class Layout:
     packing: str
     separator: bool
     by_article: bool
+
+
+def check_length(base_model: str | Path, length: int) -> None:
+    """Raise InputError if sequences of `length` tokens are beyond the context of a base model."""
+    config = AutoConfig.from_pretrained(base_model, local_files_only=True)
+    context = getattr(config, "max_position_embeddings", None)
+    if context is not None and length > context:
+        raise InputError(
+            f"The config wants sequences of {length} tokens, but the context of {base_model} is {context}; "
+            "lower sequences.length."
+        )
 
 
 def encode_articles(

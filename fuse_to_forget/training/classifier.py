@@ -24,13 +24,14 @@ from fuse_to_forget.training.stopping import (
 
 
 class TrainingSettings(TypedDict):
-    """What the config says of fine-tuning; `checkpoint_interval` is a share of all steps, 0 to 1.
+    """What the config says of fine-tuning; `warmup` and `checkpoint_interval` are shares of all steps, 0 to 1.
 
     With a `stop` rule, `epochs` is the limit.
     """
 
     epochs: int
     learning_rate: float
+    warmup: float
     batch_size: int
     weight_decay: float
     max_length: int
@@ -98,14 +99,17 @@ def _arguments(
         output_dir=str(checkpoints),
         num_train_epochs=settings["epochs"],
         learning_rate=settings["learning_rate"],
+        warmup_steps=settings["warmup"],  # below 1 a share of the steps
         per_device_train_batch_size=settings["batch_size"],
         per_device_eval_batch_size=2 * settings["batch_size"],
         weight_decay=settings["weight_decay"],
         bf16=torch.cuda.is_available() and torch.cuda.is_bf16_supported(),
         seed=seed,
-        eval_strategy="steps" if stop else "epoch",
+        # Not by epoch: that evaluation would come after the checkpoint of the same step, and move the random state, so
+        # that a job resumed from there would end with other bytes.
+        eval_strategy="steps",
         # rounded up, so that the last evaluation of an epoch does not fall just before its end
-        eval_steps=math.ceil(steps_per_epoch / stop["evaluations_per_epoch"]) if stop else None,
+        eval_steps=math.ceil(steps_per_epoch / (stop["evaluations_per_epoch"] if stop else 1)),
         save_strategy="steps",
         save_steps=settings["checkpoint_interval"],
         save_total_limit=1,

@@ -9,6 +9,7 @@ from fuse_to_forget.coefficients import simplex_grid
 from fuse_to_forget.errors import InputError
 from fuse_to_forget.protocol import switches
 from fuse_to_forget.provenance import code_version
+from fuse_to_forget.runs import subset_sizes
 from fuse_to_forget.seeds import derive_seed
 from fuse_to_forget.settings import check_config
 from fuse_to_forget.subsets.shortcuts import SPECIAL_TOKENS
@@ -90,10 +91,7 @@ def source_inputs(study):
     """Return an input function: what a study's source is read from, under the names that its entry uses."""
 
     def inputs(wildcards):
-        download = config["sources"][config[study]["source"]].get("download")
-        if download is not None:
-            return {"download": f"results/downloads/{download}"}
-        return checked(studies.local_inputs, study)
+        return checked(studies.source_files, config[study]["source"])
 
     return inputs
 

@@ -13,6 +13,8 @@ rule finetune:
         "logs/finetune/{study}/{model}_seed{seed}.log",
     benchmark:
         "logs/finetune/{study}/{model}_seed{seed}.tsv"
+    wildcard_constraints:
+        study=one_of("shortcuts", "biases"),
     conda:
         "../../envs/models.yaml"
     threads: 4

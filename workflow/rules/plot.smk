@@ -39,6 +39,8 @@ rule plot_interpolations:
         ),
     log:
         "logs/plot_interpolations/figure{figure}.log",
+    wildcard_constraints:
+        figure="[236]",
     conda:
         "../../envs/tables.yaml"
     resources:

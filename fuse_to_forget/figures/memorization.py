@@ -1,0 +1,141 @@
+"""Figures 9 to 12: memorization and perplexity by the number of models (appendix E), and loss against recitation."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from fuse_to_forget.errors import InputError
+from fuse_to_forget.figures.labels import label_lines
+from fuse_to_forget.figures.style import FAINT, FIRST, NEUTRAL, SECOND, draw_curve, explain, use_style
+from fuse_to_forget.runs import BASE, DEV, MAIN, SHARED, Run
+from fuse_to_forget.scoring.memorization_groups import OWN, singles_of
+from fuse_to_forget.scoring.scores import ALL_SEEDS
+
+COLORS = {"fused": SECOND, "full": FIRST, "single": NEUTRAL}
+MARKERS = {OWN: "o", SHARED: "s", DEV: "D"}
+NAMES = {"alr": "average likelihood ratio", "perplexity": "perplexity on dev"}
+
+
+class Point(NamedTuple):
+    """Where a curve goes through: at so many models, what this model has on this data set."""
+
+    models: int
+    model: str
+    dataset: str
+
+
+Curves = Mapping[tuple[str, str], Sequence[Point]]  # (kind, data set) -> points
+
+
+def curves_by_count(runs: Mapping[str, Run], datasets: Sequence[str]) -> Curves:
+    """Return the curves of Figures 9 and 10: ever more models fused, or trained on together; one alone is a single."""
+    main = runs[MAIN]
+    first = {dataset: Point(1, singles_of(main), dataset) for dataset in datasets}
+    return {
+        (kind, dataset): [first[dataset]]
+        + [Point(len(name), main.model(name, kind), dataset) for name in names]
+        for kind, names in (("fused", main.fused), ("full", main.full))
+        for dataset in datasets
+    }
+
+
+def curves_by_total(runs: Mapping[str, Run], datasets: Sequence[str]) -> Curves:
+    """Return the curves of Figures 11 and 12: ever more models that share out the same sequences; full has them all."""
+    main = runs[MAIN]
+    totals = [run for run in runs.values() if run.own_subsets] + [main]
+    by_number = sorted(totals, key=lambda run: len(run.singles))
+    whole = main.model(main.singles, "full")
+    found: dict[tuple[str, str], list[Point]] = {}
+    for dataset in datasets:
+        for run in by_number:
+            number = len(run.singles)
+            models = {"single": singles_of(run), "fused": run.model(run.singles, "fused"), "full": whole}
+            for kind, model in models.items():
+                found.setdefault((kind, dataset), []).append(Point(number, model, dataset))
+    return found
+
+
+def draw_by_models(scores: pd.DataFrame, curves: Curves, metric: str, title: str) -> Figure:
+    """Draw a metric by the number of models, over all seeds, with 95 % intervals and the base model's value.
+
+    Raises InputError for a model without scores.
+    """
+    use_style()
+    figure, axes = plt.subplots(figsize=(7.0, 4.2), layout="constrained")
+    labels = []
+    for (kind, dataset), points in curves.items():
+        rows = pd.DataFrame([_cell(scores, point.model, point.dataset, metric) for point in points])
+        name = kind if dataset == DEV else f"{kind}, {dataset}"
+        style = {"color": COLORS[kind], "marker": MARKERS[dataset], "label": name}
+        linestyle = "--" if dataset == SHARED else "-"
+        numbers = [point.models for point in points]
+        draw_curve(axes, numbers, rows["value"], rows["low"], rows["high"], linestyle=linestyle, **style)
+        labels.append((axes.lines[-1], name, COLORS[kind]))
+    base = 1.0 if metric == "alr" else _cell(scores, BASE, DEV, metric)["value"]
+    labels.append((axes.axhline(base, color=FAINT, linewidth=1.0, linestyle=":"), "base model", FAINT))
+    axes.set_ylabel(NAMES[metric])
+    axes.set_xlabel("number of models")
+    axes.set_xticks(sorted({point.models for points in curves.values() for point in points}))
+    axes.margins(x=0.12)
+    explain(figure, title)
+    figure.draw_without_rendering()  # from here on the layout is fixed
+    label_lines(axes, labels, 8)
+    return figure
+
+
+def _cell(scores: pd.DataFrame, model: str, dataset: str, metric: str) -> pd.Series:
+    where = (scores["model"] == model) & (scores["dataset"] == dataset) & (scores["metric"] == metric)
+    found = scores[where & (scores["seed"] == ALL_SEEDS)]
+    if found.empty:
+        raise InputError(f"The scores hold no {metric} of {model} on {dataset}; score that model too.")
+    return found.iloc[0][["value", "low", "high"]]
+
+
+def draw_extraction(scores: pd.DataFrame, runs: Mapping[str, Run]) -> Figure:
+    """Draw, for the single, fused and full models of the main run, ALR against tokens recited word for word.
+
+    Averaged models have been reported to look less overfitted in loss and yet to be more extractable: then fused
+    models would lie above the line between the others.
+    """
+    use_style()
+    figure, axes = plt.subplots(figsize=(7.0, 4.6), layout="constrained")
+    points = list(_models_to_extract_from(runs[MAIN]))
+    for model, kind, dataset, name in points:
+        x, y = (_cell(scores, model, dataset, metric) for metric in ("alr", "verbatim_tokens"))
+        _cross(axes, x, y, COLORS[kind], MARKERS[dataset])
+        axes.annotate(
+            name, (x["value"], y["value"]), (5, 4), textcoords="offset points", size=8, color=COLORS[kind]
+        )
+    axes.axvline(1.0, color=FAINT, linewidth=1.0, linestyle=":")
+    axes.set_xlabel("average likelihood ratio (left: more memorised)")
+    axes.set_ylabel("tokens recited after the prefix, mean")
+    explain(
+        figure,
+        "loss against recitation; circles: a model's own subsets, squares: the shared one; bars: 95 % intervals",
+    )
+    return figure
+
+
+def _models_to_extract_from(run: Run) -> Iterator[tuple[str, str, str, str]]:
+    """Yield model, kind, data set and the name that is written at its point."""
+    for dataset in (OWN, SHARED):
+        yield singles_of(run), "single", dataset, "single"
+        for kind, names in (("fused", run.fused), ("full", run.full)):
+            for name in names:
+                yield run.model(name, kind), kind, dataset, f"{kind} {name}"
+
+
+def _cross(axes: Axes, x: pd.Series, y: pd.Series, color: str, marker: str) -> None:
+    axes.errorbar(
+        x["value"],
+        y["value"],
+        xerr=[[x["value"] - x["low"]], [x["high"] - x["value"]]],
+        yerr=[[y["value"] - y["low"]], [y["high"] - y["value"]]],
+        color=color,
+        marker=marker,
+        linewidth=0.8,
+    )

@@ -1,0 +1,181 @@
+"""What the rules of section 6 ask of the config: runs of models, their subsets and their settings."""
+
+import dataclasses
+
+RUNS = {study: checked(studies.study_runs, study) for study in studies.LANGUAGE_STUDIES}
+
+
+def run_of_model(wildcards):
+    """The run that a model belongs to."""
+    return next(
+        run
+        for run in RUNS[wildcards.study].values()
+        if wildcards.model in run.trained()
+    )
+
+
+def sequences_of(study, run):
+    """The file with the sequences of a run: its own, or those of the main run."""
+    name = next(
+        name
+        for name, other in RUNS[study].items()
+        if other == run or (name == "main" and not run.own_subsets)
+    )
+    return f"results/subsets/{study}/{name}.parquet"
+
+
+def model_sequences(wildcards):
+    """The file with the sequences that a model is trained on."""
+    return sequences_of(wildcards.study, run_of_model(wildcards))
+
+
+def run_sequences(wildcards):
+    """The file with the sequences that a run's models are evaluated on."""
+    return sequences_of(wildcards.study, RUNS[wildcards.study][wildcards.run])
+
+
+def run_sizes(wildcards):
+    """How many sequences each subset of a run has, by the split that its articles come from."""
+    study = config[wildcards.study]
+    sizes = subset_sizes(study, RUNS[wildcards.study][wildcards.run])
+    held_out = {"dev": {"dev": study["subsets"]["dev"]}}
+    held_out |= {"test": {"held_out": study["subsets"]["held_out"]}}
+    return {"train": sizes} | held_out
+
+
+def model_subsets(wildcards):
+    """Names of the subsets that a model is trained on."""
+    return run_of_model(wildcards).trained()[wildcards.model]
+
+
+def language_settings(wildcards):
+    """Settings of a training, with the epochs of the model's run."""
+    epochs = run_of_model(wildcards).epochs
+    return config[wildcards.study]["training"] | {"epochs": epochs}
+
+
+def run_models(wildcards):
+    """Names of the models that a run trains."""
+    return list(RUNS[wildcards.study][wildcards.run].trained())
+
+
+def run_weights(wildcards):
+    """Their weights."""
+    return weights_of(wildcards.study, run_models(wildcards), wildcards.seed)
+
+
+def run_fused(wildcards):
+    """The fused models of a run, each with those that it is the average of."""
+    return RUNS[wildcards.study][wildcards.run].constituents()
+
+
+def run_datasets(wildcards):
+    """Names of the data sets that a run's models are evaluated on."""
+    return RUNS[wildcards.study][wildcards.run].evaluated()
+
+
+def pretrained_model(wildcards):
+    """What the config says of a language model that is pretrained here, but for its seed and where its text comes from."""
+    entry = config["pretrained"][wildcards.pretrained]
+    return {key: entry[key] for key in entry if key not in ("seed", "texts")}
+
+
+def pretraining_seed(wildcards):
+    """The seed of a pretraining."""
+    return config["pretrained"][wildcards.pretrained]["seed"]
+
+
+def pretraining_inputs(wildcards):
+    """Files and folders that the texts of a pretraining are read from."""
+    names = config["pretrained"][wildcards.pretrained]["texts"]
+    found = [checked(studies.source_files, name) for name in names]
+    return [path for files in found for path in files.values()]
+
+
+def pretraining_sources(wildcards):
+    """The sources of a pretraining, with the files that they are read from."""
+    names = config["pretrained"][wildcards.pretrained]["texts"]
+    return [
+        config["sources"][name] | checked(studies.source_files, name) for name in names
+    ]
+
+
+# Tables of section 6: their study, layout and title
+MEMORIZATION_TABLES = {
+    "2": ("memorization", "few", "Table 2: memorization by GPT-2"),
+    "5": ("memorization", "all", "Table 5: memorization by GPT-2, more models"),
+    "6": ("memorization", "epochs", "Table 6: memorization by number of epochs"),
+    "7": ("masked_memorization", "all", "Table 7: memorization by BERT"),
+}
+
+
+def memorization_scores(wildcards):
+    """The scores that a table is made of."""
+    study, _, _ = MEMORIZATION_TABLES[wildcards.table]
+    return f"results/scores/{study}.csv"
+
+
+def table_layout(wildcards):
+    """Which rows a table has."""
+    return MEMORIZATION_TABLES[wildcards.table][1]
+
+
+def table_title(wildcards):
+    """The title of a table's page."""
+    return MEMORIZATION_TABLES[wildcards.table][2]
+
+
+def plain_runs(study):
+    """The runs of a study as plain values."""
+    return {name: dataclasses.asdict(run) for name, run in RUNS[study].items()}
+
+
+def table_runs(wildcards):
+    """The runs that a table is about."""
+    return plain_runs(MEMORIZATION_TABLES[wildcards.table][0])
+
+
+def study_runs(wildcards):
+    """The runs of a study."""
+    return list(plain_runs(wildcards.study).values())
+
+
+def study_predictions(wildcards):
+    """Predictions of all runs of a study."""
+    path = "results/predictions/{study}/{run}/seed{seed}.parquet"
+    runs = RUNS[wildcards.study]
+    return expand(path, study=wildcards.study, run=runs, seed=SEEDS)
+
+
+def evaluation_batch(wildcards):
+    """Sequences of a batch of the authors' evaluation: 4 of GPT-2, 1 of BERT."""
+    return {"causal": 4, "masked": 1}[config[wildcards.study]["objective"]]
+
+
+MEMORIZATION_FIGURES = {
+    "9": (
+        "count",
+        "alr",
+        "memorization by the number of models fused, or trained on together",
+    ),
+    "10": (
+        "count",
+        "perplexity",
+        "perplexity by the number of models fused, or trained on together",
+    ),
+    "11": (
+        "total",
+        "alr",
+        "memorization by the number of models that share out the same sequences",
+    ),
+    "12": (
+        "total",
+        "perplexity",
+        "perplexity by the number of models that share out the same sequences",
+    ),
+}
+
+
+def memorization_figure(wildcards):
+    """What a figure of section 6 shows."""
+    return dict(zip(("by", "metric", "title"), MEMORIZATION_FIGURES[wildcards.figure]))

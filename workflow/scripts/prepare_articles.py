@@ -1,0 +1,15 @@
+"""Read the articles of section 6 and set apart those that are held out."""
+
+from fuse_to_forget.jobs import job
+from fuse_to_forget.parquet import write_table
+from fuse_to_forget.sources.article_splits import read_articles, split_articles
+
+if __name__ == "__main__":
+    with job(snakemake.log[0]):
+        sizes = dict(snakemake.params.splits)
+        seed = sizes.pop("seed")
+        data = read_articles(snakemake.params.source | dict(snakemake.input.items()))
+        for split, frame in split_articles(data.splits, sizes, seed).items():
+            metadata = {"description": data.description, "dataset": snakemake.params.name, "split": split}
+            write_table(frame, snakemake.output[split], metadata)
+            print(f"{split}: {len(frame)} articles")
