@@ -55,7 +55,7 @@ rule shortcuts:
         ),
         expand("results/table{table}.{type}", table=[3, 4], type=["csv", "html"]),
         expand("results/fisher_layers.{type}", type=["pdf", "png"]),
-        expand("results/claims.{type}", type=["csv", "html"]),
+        expand("results/claims/shortcuts.{type}", type=["csv", "html"]),
         "results/run.csv",
 
 
@@ -80,6 +80,7 @@ rule memorization:
         ),
         expand("results/extraction.{type}", type=["csv", "html"]),
         expand("results/figure_extraction.{type}", type=["pdf", "png"]),
+        expand("results/claims/{study}.{type}", study=RUNS, type=["csv", "html"]),
         "results/run.csv",
 
 

@@ -11,8 +11,8 @@ from workflow_runs import command, environment, make_project, rules_to_run, run
 
 SCORING = {"score_biases", "tabulate_table1", "plot_figure5"}
 SHORTCUT_FIGURES = {"plot_interpolations", "plot_figure4", "plot_triplet", "plot_fisher_layers"}
-SHORTCUT_SCORING = {"score_shortcuts", "judge_claims"} | SHORTCUT_FIGURES
-FISHER = {"tabulate_table4", "plot_fisher_layers", "judge_claims", "plot_figure4"}
+SHORTCUT_SCORING = {"score_shortcuts", "judge_shortcut_claims"} | SHORTCUT_FIGURES
+FISHER = {"tabulate_table4", "plot_fisher_layers", "judge_shortcut_claims", "plot_figure4"}
 AFTER_SWEEP = {"sweep"} | SCORING | SHORTCUT_SCORING
 
 
@@ -110,7 +110,7 @@ def test_no_scratch_or_checkpoint_is_left(project):
             "fuse_to_forget/scoring/shortcut_claims.py",
             "KNOWN = 0.75",
             "KNOWN = 0.8",
-            {"judge_claims", "plot_figure4"},
+            {"judge_shortcut_claims", "plot_figure4"},
         ),
         ("fuse_to_forget/fusion/average.py", "CHUNK = 1 << 18", "CHUNK = 1 << 17", AFTER_SWEEP),
         ("fuse_to_forget/tables/table1.py", '"accuracy"]', '"accuracy", ]', set()),
@@ -181,7 +181,7 @@ def test_the_fused_checkpoint_of_a_recipe_can_be_asked_for(project):
 def test_the_report_holds_table_and_figure(project):
     run(project, "--report", "report.html")
     page = (project / "report.html").read_text()
-    made = ["table1.html", "table3.html", "table4.html", "claims.html", "fisher_layers.png", "run.csv"]
+    made = ["table1.html", "table3.html", "table4.html", "shortcuts.html", "fisher_layers.png", "run.csv"]
     made += [f"figure{number}.png" for number in range(2, 9)]
     for what in (*made, "What did the fused model keep"):
         assert what in page

@@ -137,7 +137,7 @@ def table_runs(wildcards):
 
 def study_runs(wildcards):
     """The runs of a study."""
-    return list(plain_runs(wildcards.study).values())
+    return plain_runs(wildcards.study)
 
 
 def study_predictions(wildcards):

@@ -58,7 +58,7 @@ rule plot_figure4:
     """Draw Figure 4: each shortcut model, all of them fused, and the full model."""
     input:
         scores="results/scores/shortcuts.csv",
-        claims="results/claims.csv",
+        claims="results/claims/shortcuts.csv",
     output:
         pdf="results/figure4.pdf",
         png=report(

@@ -54,29 +54,29 @@ rule score_shortcuts:
         "../scripts/score_shortcuts.py"
 
 
-rule judge_claims:
+rule judge_shortcut_claims:
     """Judge each statement of the paper on shared and unshared knowledge by what was measured."""
     input:
         sweeps=shortcut_predictions("sweeps"),
         models=shortcut_predictions("models"),
         table4="results/table4.csv",
     output:
-        claims="results/claims.csv",
+        claims="results/claims/shortcuts.csv",
         page=report(
-            "results/claims.html",
+            "results/claims/shortcuts.html",
             caption="../report/claims.rst",
             category="Shortcuts",
             labels={"result": "Claims"},
         ),
     log:
-        "logs/judge_claims.log",
+        "logs/judge_claims/shortcuts.log",
     conda:
         "../../envs/tables.yaml"
     resources:
         mem_mb=more_memory(8000),
         runtime=60,
     params:
-        code=code_version("judge_claims.py"),
+        code=code_version("judge_shortcut_claims.py"),
         singles=SINGLES,
         mixtures={name: TRAINED_ON[name] for name in MIXTURES},
         sweeps=config["shortcuts"]["sweeps"],
@@ -84,4 +84,4 @@ rule judge_claims:
         tolerance=config["shortcuts"]["claims"]["tolerance"],
         bootstrap=config["bootstrap"],
     script:
-        "../scripts/judge_claims.py"
+        "../scripts/judge_shortcut_claims.py"

@@ -19,6 +19,6 @@ if __name__ == "__main__":
             Bootstrap(**params.bootstrap),
             Evaluation(**params.switches, batch_size=params.batch_size),
             params.study,
-            [group for run in params.runs for group in groups_of(Run(**run))],
+            [group for run in params.runs.values() for group in groups_of(Run(**run))],
         )
         write_scores(scores, snakemake.output.scores)
