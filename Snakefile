@@ -35,7 +35,6 @@ include: "workflow/rules/predict.smk"
 include: "workflow/rules/score.smk"
 include: "workflow/rules/tabulate.smk"
 include: "workflow/rules/plot.smk"
-include: "workflow/rules/memorization.smk"
 
 
 localrules:

@@ -155,3 +155,56 @@ rule combine_subsets:
         seed=config["biases"]["subsets"]["seed"],
     script:
         "../scripts/combine_subsets.py"
+
+
+rule prepare_articles:
+    """Bring articles into the common schema, in four splits that share none."""
+    input:
+        unpack(source_inputs("articles")),
+    output:
+        pretrain="results/data/articles/pretrain.parquet",
+        train="results/data/articles/train.parquet",
+        dev="results/data/articles/dev.parquet",
+        test="results/data/articles/test.parquet",
+    log:
+        "logs/prepare_articles.log",
+    conda:
+        "../../envs/tables.yaml"
+    resources:
+        mem_mb=more_memory(8000),
+        runtime=60,
+    params:
+        code=code_version("prepare_articles.py"),
+        name=config["articles"]["source"],
+        source=config["sources"][config["articles"]["source"]],
+        splits=config["articles"]["splits"],
+    script:
+        "../scripts/prepare_articles.py"
+
+
+rule draw_subsets:
+    """Make token sequences of the articles, and disjoint subsets of them for the models of a run."""
+    input:
+        base=base_model,
+        train="results/data/articles/train.parquet",
+        dev="results/data/articles/dev.parquet",
+        test="results/data/articles/test.parquet",
+    output:
+        sequences="results/subsets/{study}/{run}.parquet",
+    log:
+        "logs/draw_subsets/{study}/{run}.log",
+    wildcard_constraints:
+        study=one_of(*RUNS),
+    conda:
+        "../../envs/models.yaml"
+    resources:
+        mem_mb=more_memory(8000),
+        runtime=60,
+    params:
+        code=code_version("draw_subsets.py"),
+        sequences=study_setting("sequences"),
+        sizes=run_sizes,
+        switches=protocol("document_separator", "subsets_disjoint_by"),
+        seed=study_setting("subsets", "seed"),
+    script:
+        "../scripts/draw_subsets.py"

@@ -54,3 +54,65 @@ rule draw_random_model:
         seed=job_seed("draw_random_model"),
     script:
         "../scripts/draw_random_model.py"
+
+
+rule pretrain:
+    """Pretrain a small language model, with a tokenizer of its own, on text that no subset holds."""
+    input:
+        articles="results/data/articles/pretrain.parquet",
+        texts=pretraining_inputs,
+    output:
+        folder=directory("results/pretrained/{pretrained}"),
+    log:
+        "logs/pretrain/{pretrained}.log",
+    benchmark:
+        "logs/pretrain/{pretrained}.tsv"
+    conda:
+        "../../envs/models.yaml"
+    threads: 4
+    resources:
+        gpu=1,
+        mem_mb=more_memory(8000),
+        runtime=240,
+    params:
+        code=code_version("pretrain.py"),
+        model=pretrained_model,
+        sources=pretraining_sources,
+        seed=pretraining_seed,
+        checkpoints="results/checkpoints/pretrained/{pretrained}",
+    script:
+        "../scripts/pretrain.py"
+
+
+rule finetune_language_model:
+    """Fine-tune a language model on its subsets; a killed job goes on from its last checkpoint."""
+    input:
+        base=base_model,
+        sequences=model_sequences,
+    output:
+        weights="results/models/{study}/{model}/seed{seed}/model.safetensors",
+        config="results/models/{study}/{model}/seed{seed}/config.json",
+        facts="results/models/{study}/{model}/seed{seed}/training.json",
+        curve="results/models/{study}/{model}/seed{seed}/training_curve.csv",
+    log:
+        "logs/finetune/{study}/{model}_seed{seed}.log",
+    benchmark:
+        "logs/finetune/{study}/{model}_seed{seed}.tsv"
+    wildcard_constraints:
+        study=one_of(*RUNS),
+    conda:
+        "../../envs/models.yaml"
+    threads: 4
+    resources:
+        gpu=1,
+        mem_mb=more_memory(8000),
+        runtime=600,
+    params:
+        code=code_version("finetune_language_model.py"),
+        settings=language_settings,
+        objective=study_setting("objective"),
+        subsets=model_subsets,
+        seed=job_seed("finetune"),
+        checkpoints="results/checkpoints/{study}/{model}/seed{seed}",
+    script:
+        "../scripts/finetune_language_model.py"

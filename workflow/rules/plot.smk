@@ -138,3 +138,58 @@ rule plot_fisher_layers:
         code=code_version("plot_fisher_layers.py"),
     script:
         "../scripts/plot_fisher_layers.py"
+
+
+rule plot_memorization:
+    """Draw Figure 9, 10, 11 or 12: memorization or perplexity by the number of models."""
+    input:
+        scores="results/scores/memorization.csv",
+    output:
+        pdf="results/figure{figure}.pdf",
+        png=report(
+            "results/figure{figure}.png",
+            caption="../report/memorization_figures.rst",
+            category="Memorization",
+            labels={"result": "Figure {figure}"},
+        ),
+    log:
+        "logs/plot_memorization/{figure}.log",
+    wildcard_constraints:
+        figure=one_of(*MEMORIZATION_FIGURES),
+    conda:
+        "../../envs/tables.yaml"
+    resources:
+        mem_mb=more_memory(1000),
+        runtime=10,
+    params:
+        code=code_version("plot_memorization.py"),
+        runs=plain_runs("memorization"),
+        figure=memorization_figure,
+    script:
+        "../scripts/plot_memorization.py"
+
+
+rule plot_extraction:
+    """Draw the likelihood ratio of single, fused and full models against what they recite."""
+    input:
+        scores="results/scores/memorization.csv",
+    output:
+        pdf="results/figure_extraction.pdf",
+        png=report(
+            "results/figure_extraction.png",
+            caption="../report/extraction.rst",
+            category="Memorization",
+            labels={"result": "Loss against recitation"},
+        ),
+    log:
+        "logs/plot_extraction.log",
+    conda:
+        "../../envs/tables.yaml"
+    resources:
+        mem_mb=more_memory(1000),
+        runtime=10,
+    params:
+        code=code_version("plot_extraction.py"),
+        runs=plain_runs("memorization"),
+    script:
+        "../scripts/plot_extraction.py"

@@ -140,3 +140,36 @@ rule compare_fisher:
         seed=seed_number,
     script:
         "../scripts/compare_fisher.py"
+
+
+rule read_sequences:
+    """Measure how likely each model of a run finds all sequences; fused models are made in memory."""
+    input:
+        base=base_model,
+        sequences=run_sequences,
+        weights=run_weights,
+    output:
+        predictions="results/predictions/{study}/{run}/seed{seed}.parquet",
+    log:
+        "logs/read_sequences/{study}/{run}_seed{seed}.log",
+    benchmark:
+        "logs/read_sequences/{study}/{run}_seed{seed}.tsv"
+    wildcard_constraints:
+        study=one_of(*RUNS),
+    conda:
+        "../../envs/models.yaml"
+    threads: 4
+    resources:
+        gpu=1,
+        mem_mb=more_memory(16000),
+        runtime=240,
+    params:
+        code=code_version("read_sequences.py"),
+        datasets=run_datasets,
+        models=run_models,
+        fused=run_fused,
+        objective=study_setting("objective"),
+        reading=study_setting("prediction"),
+        seed=seed_number,
+    script:
+        "../scripts/read_sequences.py"

@@ -85,3 +85,88 @@ rule judge_shortcut_claims:
         bootstrap=config["bootstrap"],
     script:
         "../scripts/judge_shortcut_claims.py"
+
+
+rule score_memorization:
+    """Score every model of a memorization study, with bootstrap intervals, from its likelihoods."""
+    input:
+        predictions=study_predictions,
+    output:
+        scores="results/scores/{study}.csv",
+    log:
+        "logs/score_memorization/{study}.log",
+    wildcard_constraints:
+        study=one_of(*RUNS),
+    conda:
+        "../../envs/tables.yaml"
+    resources:
+        mem_mb=more_memory(8000),
+        runtime=60,
+    params:
+        code=code_version("score_memorization.py"),
+        study="{study}",
+        runs=study_runs,
+        switches=protocol("likelihood_ratio_over", "evaluation_dtype"),
+        batch_size=evaluation_batch,
+        bootstrap=config["bootstrap"],
+    script:
+        "../scripts/score_memorization.py"
+
+
+rule judge_memorization_claims:
+    """Judge each statement of the paper on fused language models by what was measured."""
+    input:
+        predictions=study_predictions,
+    output:
+        claims="results/claims/{study}.csv",
+        page=report(
+            "results/claims/{study}.html",
+            caption="../report/claims_memorization.rst",
+            category="Memorization",
+            labels={"result": "Claims, {study}"},
+        ),
+    log:
+        "logs/judge_claims/{study}.log",
+    wildcard_constraints:
+        study=one_of(*RUNS),
+    conda:
+        "../../envs/tables.yaml"
+    resources:
+        mem_mb=more_memory(8000),
+        runtime=60,
+    params:
+        code=code_version("judge_memorization_claims.py"),
+        runs=study_runs,
+        objective=study_setting("objective"),
+        switches=protocol("likelihood_ratio_over", "evaluation_dtype"),
+        batch_size=evaluation_batch,
+        bootstrap=config["bootstrap"],
+        title="Claims of the paper on fused language models",
+    script:
+        "../scripts/judge_memorization_claims.py"
+
+
+rule combine_claims:
+    """Join the claims of all studies."""
+    input:
+        claims=expand("results/claims/{study}.csv", study=["shortcuts", *RUNS]),
+    output:
+        claims="results/claims.csv",
+        page=report(
+            "results/claims.html",
+            caption="../report/claims_all.rst",
+            category="All studies",
+            labels={"result": "Claims"},
+        ),
+    log:
+        "logs/combine_claims.log",
+    conda:
+        "../../envs/tables.yaml"
+    resources:
+        mem_mb=more_memory(1000),
+        runtime=10,
+    params:
+        code=code_version("combine_claims.py"),
+        studies=["shortcuts", *RUNS],
+    script:
+        "../scripts/combine_claims.py"

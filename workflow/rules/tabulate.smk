@@ -104,3 +104,59 @@ rule record_run:
         config=config,
     script:
         "../scripts/record_run.py"
+
+
+rule tabulate_memorization:
+    """Lay out Table 2, 5, 6 or 7: average likelihood ratios and perplexity of language models."""
+    input:
+        scores=memorization_scores,
+    output:
+        table="results/table{table}.csv",
+        page=report(
+            "results/table{table}.html",
+            caption="../report/memorization.rst",
+            category="Memorization",
+            labels={"result": "Table {table}"},
+        ),
+    log:
+        "logs/tabulate_memorization/{table}.log",
+    wildcard_constraints:
+        table=one_of(*MEMORIZATION_TABLES),
+    conda:
+        "../../envs/tables.yaml"
+    resources:
+        mem_mb=more_memory(1000),
+        runtime=10,
+    params:
+        code=code_version("tabulate_memorization.py"),
+        runs=table_runs,
+        few=config["memorization"]["epochs"]["models"],
+        layout=table_layout,
+        title=table_title,
+    script:
+        "../scripts/tabulate_memorization.py"
+
+
+rule tabulate_extraction:
+    """Lay out, for every model and subset, how much is remembered in loss and recited word for word."""
+    input:
+        scores="results/scores/memorization.csv",
+    output:
+        table="results/extraction.csv",
+        page=report(
+            "results/extraction.html",
+            caption="../report/extraction.rst",
+            category="Memorization",
+            labels={"result": "Extraction"},
+        ),
+    log:
+        "logs/tabulate_extraction.log",
+    conda:
+        "../../envs/tables.yaml"
+    resources:
+        mem_mb=more_memory(1000),
+        runtime=10,
+    params:
+        code=code_version("tabulate_extraction.py"),
+    script:
+        "../scripts/tabulate_extraction.py"
