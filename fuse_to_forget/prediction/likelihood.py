@@ -22,6 +22,7 @@ from transformers import (
 from fuse_to_forget.errors import InputError
 from fuse_to_forget.prediction.classifier import TokenIds, batches_by_length, device
 from fuse_to_forget.seeds import derive_seed
+from fuse_to_forget.subsets.sequences import context_length
 
 IGNORED = -100  # the target of a position at which nothing is predicted; no token has this id
 LOADERS = {"causal": AutoModelForCausalLM, "masked": AutoModelForMaskedLM}
@@ -69,10 +70,10 @@ def load_language_model(folder: str | Path, objective: Literal["causal", "masked
 def check_context(model: PreTrainedModel, token_ids: TokenIds) -> None:
     """Raise InputError if a sequence is empty or longer than the model's context (tokens)."""
     lengths = [len(ids) for ids in token_ids]
-    context = getattr(model.config, "max_position_embeddings", None)  # GPT-2's n_positions answers to it too
+    context = context_length(model.config)
     if 0 in lengths:
         raise InputError(f"Sequence {lengths.index(0)} (from 0) has no tokens; leave out empty texts.")
-    if context is not None and max(lengths, default=0) > context:
+    if max(lengths, default=0) > context:
         raise InputError(
             f"The longest sequence has {max(lengths)} tokens, but the model's context is {context} tokens; "
             "lower the sequence length."

@@ -1,5 +1,6 @@
 """Token sequences of articles, and disjoint subsets of them (paper, section 6, appendix E)."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from transformers import AutoConfig, PreTrainedTokenizerBase
+from transformers import AutoConfig, PreTrainedConfig, PreTrainedTokenizerBase
 
 from fuse_to_forget.errors import InputError
 from fuse_to_forget.seeds import derive_seed
@@ -34,11 +35,17 @@ class Layout:
     by_article: bool
 
 
+def context_length(config: PreTrainedConfig) -> float:
+    """Return how many tokens a model has positions for; infinity where positions are relative."""
+    return (
+        getattr(config, "max_position_embeddings", None) or math.inf
+    )  # GPT-2's n_positions answers to it too
+
+
 def check_length(base_model: str | Path, length: int) -> None:
     """Raise InputError if sequences of `length` tokens are beyond the context of a base model."""
-    config = AutoConfig.from_pretrained(base_model, local_files_only=True)
-    context = getattr(config, "max_position_embeddings", None)
-    if context is not None and length > context:
+    context = context_length(AutoConfig.from_pretrained(base_model, local_files_only=True))
+    if length > context:
         raise InputError(
             f"The config wants sequences of {length} tokens, but the context of {base_model} is {context}; "
             "lower sequences.length."

@@ -31,6 +31,7 @@ from transformers import (
 from fuse_to_forget.errors import InputError
 from fuse_to_forget.files import atomic_path
 from fuse_to_forget.seeds import derive_seed
+from fuse_to_forget.subsets.sequences import context_length
 from fuse_to_forget.training.checkpoints import resumable_checkpoint
 from fuse_to_forget.training.sampling import EpochSeededLengthSampler
 
@@ -203,11 +204,6 @@ def _load(
     return tokenizer, model
 
 
-def context_length(model: PreTrainedModel) -> float:
-    """Return how many tokens the model has positions for; infinity where positions are relative."""
-    return getattr(model.config, "max_position_embeddings", None) or math.inf
-
-
 def _sequences(
     frame: pd.DataFrame, name: str, model: PreTrainedModel, ignored: Sequence[int]
 ) -> list[np.ndarray]:
@@ -215,7 +211,7 @@ def _sequences(
     sequences = [np.asarray(ids, dtype=np.int64) for ids in frame["input_ids"]]
     if not sequences:
         raise InputError(f"The {name} data hold no sequence; give at least one.")
-    context, vocabulary = context_length(model), model.config.vocab_size
+    context, vocabulary = context_length(model.config), model.config.vocab_size
     least = 1 if ignored else 2  # nothing comes before the first token, so a causal model does not predict it
     for row, ids in enumerate(sequences):
         place = f"Sequence {row} of the {name} data"

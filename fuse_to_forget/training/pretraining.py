@@ -11,11 +11,11 @@ from transformers import AutoConfig, PreTrainedModel, PreTrainedTokenizerFast, s
 
 from fuse_to_forget.errors import InputError
 from fuse_to_forget.seeds import derive_seed
+from fuse_to_forget.subsets.sequences import context_length, pack, separator_id
 from fuse_to_forget.training.language_model import (
     AUTO_MODELS,
     LanguageModelSettings,
     Objective,
-    context_length,
     finetune_language_model,
 )
 
@@ -96,7 +96,7 @@ def pretrain(
     """
     tokenizer = train_tokenizer(texts, vocabulary, objective, length)
     model = _fresh_model(architecture, config, tokenizer, objective, derive_seed(seed, "initialisation"))
-    context = context_length(model)
+    context = context_length(model.config)
     if length > context:
         raise InputError(
             f"Sequences of {length} tokens do not fit into the {architecture} model's context of {context}; "
@@ -137,21 +137,15 @@ def _fresh_model(
 
 def _packed(texts: Sequence[str], tokenizer: PreTrainedTokenizerFast, length: int) -> np.ndarray:
     """Return the texts' tokens, a separator after each text, as rows of `length` (sequences x length, int64)."""
-    separator = tokenizer.sep_token_id if tokenizer.eos_token_id is None else tokenizer.eos_token_id
-    tokens = []
-    for text in texts:
-        ids = tokenizer(text, add_special_tokens=False, verbose=False)[
-            "input_ids"
-        ]  # may well exceed the length
-        tokens.append(np.array([*ids, separator], dtype=np.int64))
-    joined = np.concatenate(tokens) if tokens else np.empty(0, dtype=np.int64)
-    rows = len(joined) // length
-    if rows < _LEAST_SEQUENCES:
+    separator = [separator_id(tokenizer)]
+    encoded = (tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"] for text in texts)
+    rows = [ids for _, ids in pack((("", ids + separator) for ids in encoded), length)]
+    if len(rows) < _LEAST_SEQUENCES:
         raise InputError(
-            f"The pretraining texts make only {rows} sequences of {length} tokens, fewer than {_LEAST_SEQUENCES}; "
+            f"The pretraining texts make only {len(rows)} sequences of {length} tokens, fewer than {_LEAST_SEQUENCES}; "
             "give more text or a shorter length."
         )
-    return joined[: rows * length].reshape(rows, length)
+    return np.array(rows, dtype=np.int64)
 
 
 def _split(sequences: np.ndarray, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
