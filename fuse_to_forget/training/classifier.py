@@ -1,7 +1,6 @@
 """Fine-tuning of a sequence classifier with transformers.Trainer."""
 
 import json
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NotRequired, TypedDict
@@ -9,9 +8,10 @@ from typing import NotRequired, TypedDict
 import pandas as pd
 import torch
 from datasets import Dataset
-from transformers import DataCollatorWithPadding, PreTrainedTokenizerBase, Trainer, TrainingArguments
+from transformers import DataCollatorWithPadding, PreTrainedTokenizerBase, Trainer
 
 from fuse_to_forget.files import atomic_path
+from fuse_to_forget.training.arguments import training_arguments
 from fuse_to_forget.training.base import load_base
 from fuse_to_forget.training.checkpoints import resumable_checkpoint
 from fuse_to_forget.training.sampling import EpochSeededLengthSampler
@@ -74,7 +74,9 @@ def finetune(
     stop = settings.get("stop")
     trainer = _Trainer(
         model=model,
-        args=_arguments(checkpoints, settings, seed, len(train)),
+        args=training_arguments(
+            checkpoints, settings, seed, len(train), stop["evaluations_per_epoch"] if stop else 1
+        ),
         train_dataset=_tokenized(train, tokenizer, settings["max_length"]),
         eval_dataset=_tokenized(dev, tokenizer, settings["max_length"]),
         data_collator=DataCollatorWithPadding(tokenizer),
@@ -88,35 +90,6 @@ def finetune(
     facts = identity | {"train_examples": len(train), "dev_examples": len(dev)} | _outcome(trainer, stop)
     with atomic_path(output) as scratch:
         _save(trainer, tokenizer, scratch, facts)
-
-
-def _arguments(
-    checkpoints: str | Path, settings: TrainingSettings, seed: int, examples: int
-) -> TrainingArguments:
-    stop = settings.get("stop")
-    steps_per_epoch = math.ceil(examples / settings["batch_size"])
-    return TrainingArguments(
-        output_dir=str(checkpoints),
-        num_train_epochs=settings["epochs"],
-        learning_rate=settings["learning_rate"],
-        warmup_steps=settings["warmup"],  # below 1 a share of the steps
-        per_device_train_batch_size=settings["batch_size"],
-        per_device_eval_batch_size=2 * settings["batch_size"],
-        weight_decay=settings["weight_decay"],
-        bf16=torch.cuda.is_available() and torch.cuda.is_bf16_supported(),
-        seed=seed,
-        # Not by epoch: that evaluation would come after the checkpoint of the same step, and move the random state, so
-        # that a job resumed from there would end with other bytes.
-        eval_strategy="steps",
-        # rounded up, so that the last evaluation of an epoch does not fall just before its end
-        eval_steps=math.ceil(steps_per_epoch / (stop["evaluations_per_epoch"] if stop else 1)),
-        save_strategy="steps",
-        save_steps=settings["checkpoint_interval"],
-        save_total_limit=1,
-        logging_steps=10,
-        report_to=[],
-        dataloader_pin_memory=torch.cuda.is_available(),
-    )
 
 
 def _tokenized(frame: pd.DataFrame, tokenizer: PreTrainedTokenizerBase, max_length: int) -> Dataset:

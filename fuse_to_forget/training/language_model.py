@@ -1,7 +1,6 @@
 """Fine-tuning of causal and masked language models with transformers.Trainer (paper, section 6)."""
 
 import json
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, TypedDict
@@ -32,6 +31,7 @@ from fuse_to_forget.errors import InputError
 from fuse_to_forget.files import atomic_path
 from fuse_to_forget.seeds import derive_seed
 from fuse_to_forget.subsets.sequences import context_length
+from fuse_to_forget.training.arguments import training_arguments
 from fuse_to_forget.training.checkpoints import resumable_checkpoint
 from fuse_to_forget.training.sampling import EpochSeededLengthSampler
 
@@ -83,7 +83,7 @@ def finetune_language_model(
     batches = _Batches(tokenizer, objective, order)
     trainer = _Trainer(
         model=model,
-        args=_arguments(checkpoints, settings, seed, len(train_ids)),
+        args=training_arguments(checkpoints, settings, seed, len(train_ids)),
         train_dataset=Dataset.from_dict({"input_ids": train_ids}),
         eval_dataset=batches.labelled_once(dev_ids),
         data_collator=batches,
@@ -227,30 +227,6 @@ def _sequences(
                 "tokenise it with the base model's own tokenizer."
             )
     return sequences
-
-
-def _arguments(
-    checkpoints: str | Path, settings: LanguageModelSettings, seed: int, sequences: int
-) -> TrainingArguments:
-    return TrainingArguments(
-        output_dir=str(checkpoints),
-        num_train_epochs=settings["epochs"],
-        learning_rate=settings["learning_rate"],
-        per_device_train_batch_size=settings["batch_size"],
-        per_device_eval_batch_size=2 * settings["batch_size"],
-        weight_decay=settings["weight_decay"],
-        bf16=torch.cuda.is_available() and torch.cuda.is_bf16_supported(),
-        seed=seed,
-        # by steps: "epoch" evaluates after a checkpoint of the same step, and a job that resumes there never does
-        eval_strategy="steps",
-        eval_steps=math.ceil(sequences / settings["batch_size"]),
-        save_strategy="steps",
-        save_steps=settings["checkpoint_interval"],
-        save_total_limit=1,
-        logging_steps=10,
-        report_to=[],
-        dataloader_pin_memory=torch.cuda.is_available(),
-    )
 
 
 def _save(trainer: Trainer, tokenizer: PreTrainedTokenizerBase, folder: Path, facts: dict) -> None:
