@@ -180,3 +180,14 @@ def test_too_small_a_corpus_is_told_in_one_sentence():
         draw_subsets(frame, {"A": 8, "B": 4}, tokenizer, layout, seed=1)
     with pytest.raises(InputError, match="neither an eos nor a sep token"):
         draw_subsets(frame, {"A": 1}, word_tokenizer(frame), layout, seed=1)
+
+
+def test_no_subset_holds_a_word_of_what_a_model_is_pretrained_on():
+    splits = split_articles({"train": articles(80)}, {"pretrain": 25, "dev": 5, "test": 5}, seed=1)
+    tokenizer = word_tokenizer(articles(80), eos_token="<eos>")
+    layout = Layout(length=6, packing="blocks", separator=True, by_article=True)
+    pretrained = {word for text in splits["pretrain"]["text"] for word in text.split()}
+    for split, sizes in (("train", {"shared": 20, "A": 20}), ("dev", {"dev": 5}), ("test", {"held_out": 5})):
+        for part in draw_subsets(splits[split], sizes, tokenizer, layout, seed=1).values():
+            words = {word for ids in part["input_ids"] for word in tokenizer.convert_ids_to_tokens(ids)}
+            assert not words & pretrained

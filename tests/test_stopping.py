@@ -16,7 +16,7 @@ from fuse_to_forget.training.classifier import finetune
 from fuse_to_forget.training.stopping import accuracy_by_group
 
 SETTINGS = {
-    "epochs": 8, "learning_rate": 2.0e-3, "batch_size": 16, "warmup": 0.0, "weight_decay": 0.0, "max_length": 32,
+    "epochs": 8, "learning_rate": 2.0e-3, "batch_size": 16, "weight_decay": 0.0, "max_length": 32,
     "checkpoint_interval": 0.03,
 }  # fmt: skip
 

@@ -14,7 +14,7 @@ from fuse_to_forget.training.classifier import _Trainer, finetune
 from fuse_to_forget.training.sampling import EpochSeededLengthSampler
 
 SETTINGS = {
-    "epochs": 6, "learning_rate": 2.0e-3, "batch_size": 16, "warmup": 0.0, "weight_decay": 0.0, "max_length": 32,
+    "epochs": 6, "learning_rate": 2.0e-3, "batch_size": 16, "weight_decay": 0.0, "max_length": 32,
     "checkpoint_interval": 0.2,
 }  # fmt: skip
 

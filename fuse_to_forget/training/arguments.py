@@ -18,14 +18,13 @@ def training_arguments(
 ) -> TrainingArguments:
     """Return the Trainer's arguments: AdamW, a learning rate that falls linearly to 0, checkpoints to resume from.
 
-    `settings` holds `epochs, learning_rate, batch_size, weight_decay, checkpoint_interval` (a share of all steps) and
-    maybe `warmup` (another one). bf16 where the device has it.
+    `settings` holds `epochs, learning_rate, batch_size, weight_decay` and `checkpoint_interval`, a share of all steps.
+    bf16 where the device has it.
     """
     return TrainingArguments(
         output_dir=str(checkpoints),
         num_train_epochs=settings["epochs"],
         learning_rate=settings["learning_rate"],
-        warmup_steps=settings.get("warmup", 0.0),  # below 1 a share of the steps
         per_device_train_batch_size=settings["batch_size"],
         per_device_eval_batch_size=2 * settings["batch_size"],
         weight_decay=settings["weight_decay"],

@@ -24,14 +24,13 @@ from fuse_to_forget.training.stopping import (
 
 
 class TrainingSettings(TypedDict):
-    """What the config says of fine-tuning; `warmup` and `checkpoint_interval` are shares of all steps, 0 to 1.
+    """What the config says of fine-tuning; `checkpoint_interval` is a share of all steps, 0 to 1.
 
     With a `stop` rule, `epochs` is the limit.
     """
 
     epochs: int
     learning_rate: float
-    warmup: float
     batch_size: int
     weight_decay: float
     max_length: int
