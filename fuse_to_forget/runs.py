@@ -15,7 +15,8 @@ from fuse_to_forget.errors import InputError
 
 STUDIES = ("memorization", "masked_memorization")
 MAIN, BASE = "main", "base"
-SHARED, DEV, HELD_OUT = "shared", "dev", "held_out"
+SHARED = "shared"
+DEV, HELD_OUT = "dev", "held_out"  # data sets that no model is trained on; held_out is the control
 
 
 @dataclass(frozen=True)
@@ -92,8 +93,3 @@ def subset_sizes(study: Mapping[str, Any], run: Run) -> dict[str, int]:
 def trained_on(study: Mapping[str, Any]) -> dict[str, list[str]]:
     """Return every model that a study trains, with the subsets that it is trained on."""
     return {model: parts for run in runs(study).values() for model, parts in run.trained().items()}
-
-
-def epochs_of(study: Mapping[str, Any], model: str) -> float:
-    """Return for how many epochs a model is trained."""
-    return next(run.epochs for run in runs(study).values() if model in run.trained())

@@ -3,7 +3,7 @@
 import pytest
 
 from fuse_to_forget.errors import InputError
-from fuse_to_forget.runs import epochs_of, runs, subset_sizes, trained_on
+from fuse_to_forget.runs import runs, subset_sizes, trained_on
 
 STUDY = {
     "subsets": {"models": 4, "unshared": 30, "shared": 10, "dev": 5, "held_out": 5},
@@ -27,8 +27,8 @@ def test_other_epochs_are_models_of_their_own_on_the_same_subsets():
     assert run.trained()["C_epochs5"] == ["C", "shared"]
     assert run.trained()["full_ABC_epochs5"] == ["A", "B", "C", "shared"]
     assert run.constituents() == {"fused_ABC_epochs5": ["A_epochs5", "B_epochs5", "C_epochs5"]}
-    assert epochs_of(STUDY, "A_epochs5") == 5
-    assert epochs_of(STUDY, "A") == epochs_of(STUDY, "A_of2") == 12
+    assert run.epochs == 5
+    assert runs(STUDY)["main"].epochs == runs(STUDY)["of2"].epochs == 12
 
 
 def test_fewer_models_share_out_the_same_total():

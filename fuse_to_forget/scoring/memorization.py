@@ -12,14 +12,13 @@ import numpy as np
 import pandas as pd
 
 from fuse_to_forget.errors import InputError
+from fuse_to_forget.runs import BASE, DEV, HELD_OUT
 from fuse_to_forget.scoring.accuracy import KEYS, MODEL_KEYS, Accuracies, score_rows
 from fuse_to_forget.scoring.bootstrap import Bootstrap, resampling_weights
 from fuse_to_forget.scoring.memorization_groups import Group, score_groups
 from fuse_to_forget.scoring.scores import COLUMNS
 from fuse_to_forget.seeds import derive_seed
 
-BASE = "base"  # the kind of the model that was not fine-tuned
-DEV, HELD_OUT = "dev", "held_out"  # data sets that no model was trained on; held_out are the non-members
 SEQUENCE = ["seed", "dataset", "id"]
 FALSE_POSITIVES = 100  # the threshold of the attack lets one non-member in so many exceed it
 

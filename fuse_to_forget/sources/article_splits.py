@@ -20,7 +20,7 @@ from fuse_to_forget.sources.articles import (
 from fuse_to_forget.sources.hutto import drop_repeats
 from fuse_to_forget.sources.splits import SPLITS
 
-HELD_OUT = ("pretrain", "dev", "test")
+SET_APART = ("pretrain", "dev", "test")
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def split_articles(
     Raises InputError when an id is in two splits, and when train has too few articles.
     """
     splits = _without_repeats(splits)
-    missing = [name for name in HELD_OUT if name not in splits]
+    missing = [name for name in SET_APART if name not in splits]
     train = splits["train"]
     wanted = sum(sizes[name] for name in missing)
     if wanted >= len(train):
@@ -104,7 +104,7 @@ def _without_repeats(splits: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFra
                 "give each article to one split"
             )
     # train comes last, so that a text that is also held out leaves train
-    names = [name for name in (*HELD_OUT, "train") if name in splits]
+    names = [name for name in (*SET_APART, "train") if name in splits]
     joined = pd.concat([splits[name].assign(split=name) for name in names], ignore_index=True)
     different = drop_repeats(joined)
     if len(different) < len(joined):
