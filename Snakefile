@@ -71,10 +71,14 @@ rule biases:
 rule memorization:
     """Make Tables 2, 5, 6, 7 and Figures 9 to 12: memorised text."""
     input:
-        expand("results/table{table}.{type}", table=[2, 5, 6, 7], type=["csv", "html"]),
+        expand(
+            "results/table{table}.{type}",
+            table=MEMORIZATION_TABLES,
+            type=["csv", "html"],
+        ),
         expand(
             "results/figure{figure}.{type}",
-            figure=[9, 10, 11, 12],
+            figure=MEMORIZATION_FIGURES,
             type=["pdf", "png"],
         ),
         expand("results/extraction.{type}", type=["csv", "html"]),
@@ -89,3 +93,6 @@ rule all:
     input:
         rules.shortcuts.input,
         rules.biases.input,
+        rules.memorization.input,
+        "results/claims.csv",
+        "results/claims.html",

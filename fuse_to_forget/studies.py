@@ -1,11 +1,13 @@
 """What the configuration says of the studies: their models, data sets and sweeps, and whether that makes sense."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from fuse_to_forget.entries import check_base_model, check_name, check_source
 from fuse_to_forget.errors import InputError
+from fuse_to_forget.language_studies import ARTICLE_KINDS, check_language_studies
 from fuse_to_forget.runs import STUDIES as LANGUAGE_STUDIES
 from fuse_to_forget.runs import Run, runs, trained_on
 from fuse_to_forget.subsets.shortcuts import SHORTCUTS
@@ -14,7 +16,6 @@ FULL, RANDOM = "full", "random"
 AVERAGE = "average"  # the sweep that holds only the plain average of all single shortcuts
 FIGURES = ("figure2", "figure3", "figure6")
 UNBIASED_KINDS = ("snippets", "sst2")  # sources without protected attributes
-ARTICLE_KINDS = ("editorials", "rated_texts", "articles", "cnn_dailymail")  # sources without labels
 
 
 def attributes(config: dict[str, Any]) -> list[str]:
@@ -62,7 +63,7 @@ def check_studies(config: dict[str, Any]) -> None:
     """
     _check_biases(config)
     _check_shortcuts(config)
-    _check_articles(config)
+    check_language_studies(config)
     for study, trained in models(config).items():
         if study in LANGUAGE_STUDIES:
             continue
@@ -117,47 +118,14 @@ def base_model_input(config: dict[str, Any], study: str) -> str:
 
 def _check_source(config: dict[str, Any], study: str) -> None:
     name = config[study]["source"]
-    _check_name("source", name, f"{study}.source", config["sources"])
-    source = config["sources"][name]
-    if source["kind"] in ARTICLE_KINDS:
+    check_source(config, name, f"{study}.source")
+    kind = config["sources"][name]["kind"]
+    if kind in ARTICLE_KINDS:
         raise InputError(
-            f"The config names a source of kind {source['kind']!r} in {study}.source, which has no labels; "
+            f"The config names a source of kind {kind!r} in {study}.source, which has no labels; "
             "name one that has."
         )
-    download = source.get("download")
-    if download is not None:
-        _check_name("download", download, f"sources.{name}", config["downloads"])
-        kind = config["downloads"][download].get("repo_type", "model")
-        if source["kind"] == "sst2" and kind != "dataset":
-            raise InputError(
-                f"The config reads sources.{name} from downloads.{download}, which is no data set; "
-                "give it a repo with repo_type: dataset."
-            )
-    base = config[study]["base_model"]
-    if config["downloads"].get(base, {}).get("repo_type") == "dataset":
-        raise InputError(
-            f"The config names {base!r} in {study}.base_model, which is a data set; name a model."
-        )
-
-
-def _check_articles(config: dict[str, Any]) -> None:
-    texts = {f"pretrained.{name}.texts": entry["texts"] for name, entry in config["pretrained"].items()}
-    for place, names in ({"articles.source": [config["articles"]["source"]]} | texts).items():
-        for name in names:
-            _check_name("source", name, place, config["sources"])
-            kind = config["sources"][name]["kind"]
-            if kind not in ARTICLE_KINDS:
-                raise InputError(
-                    f"The config names a source of kind {kind!r} in {place}, which holds no articles; "
-                    f"name one of kind {', '.join(ARTICLE_KINDS)}."
-                )
-    for study in LANGUAGE_STUDIES:
-        entry = config["pretrained"].get(config[study]["base_model"])
-        if entry is not None and entry["objective"] != config[study]["objective"]:
-            raise InputError(
-                f"The config sets {study}.objective to {config[study]['objective']}, but {study}.base_model is "
-                f"pretrained with {entry['objective']}; set both alike."
-            )
+    check_base_model(config, study)
 
 
 def _check_biases(config: dict[str, Any]) -> None:
@@ -186,10 +154,10 @@ def _check_shortcuts(config: dict[str, Any]) -> None:
     study = config["shortcuts"]
     singles, mixtures = study["singles"], shortcut_mixtures(config)
     for name in singles:
-        _check_name("shortcut", name, "shortcuts.singles", SHORTCUTS)
+        check_name("shortcut", name, "shortcuts.singles", SHORTCUTS)
     for name, weights in study["mixtures"].items():
         for shortcut in weights:
-            _check_name("shortcut", shortcut, f"shortcuts.mixtures.{name}", singles)
+            check_name("shortcut", shortcut, f"shortcuts.mixtures.{name}", singles)
         if name in (*singles, FULL, RANDOM):
             raise InputError(
                 f"The config calls a mixture {name!r} in shortcuts.mixtures, which means something else here; "
@@ -200,11 +168,11 @@ def _check_shortcuts(config: dict[str, Any]) -> None:
         section, key = place.split(".")
         for pair in study[section][key]:
             for name in pair:
-                _check_name("model", name, f"shortcuts.{place}", known)
+                check_name("model", name, f"shortcuts.{place}", known)
     for name in study["sweeps"]["triplet"]:
-        _check_name("model", name, "shortcuts.sweeps.triplet", mixtures)
+        check_name("model", name, "shortcuts.sweeps.triplet", mixtures)
     for name in study["random_distance"]:
-        _check_name("model", name, "shortcuts.random_distance", mixtures)
+        check_name("model", name, "shortcuts.random_distance", mixtures)
     _check_fisher(study, config["seeds"])
 
 
@@ -226,7 +194,7 @@ def _check_recipe(
     names: Sequence[str], coefficients: Sequence[float], place: str, trained: Sequence[str]
 ) -> None:
     for name in names:
-        _check_name("model", name, place, trained)
+        check_name("model", name, place, trained)
     if len(names) != len(coefficients):
         raise InputError(
             f"The config gives {len(coefficients)} coefficients for {len(names)} models in {place}; "
@@ -235,11 +203,4 @@ def _check_recipe(
     if not math.isclose(sum(coefficients), 1, abs_tol=1e-6):
         raise InputError(
             f"The config value in {place}.coefficients sums to {sum(coefficients):g}; it must be 1."
-        )
-
-
-def _check_name(what: str, name: str, place: str, known: Iterable[str]) -> None:
-    if name not in known:
-        raise InputError(
-            f"The config names the {what} {name!r} in {place}, but there are only {', '.join(known)}."
         )

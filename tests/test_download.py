@@ -148,6 +148,9 @@ def test_of_a_hub_dataset_only_parquet_files_are_fetched(tmp_path, monkeypatch):
     files = [path for path in (tmp_path / "data").rglob("*") if path.is_file()]
     assert files == [tmp_path / "data" / held[0]]
 
+    download(entry | {"folder": "data"}, tmp_path / "part")
+    assert asked["allow_patterns"] == ["data/*.parquet"]
+
     held[:] = ["data/train.csv"]
     with pytest.raises(InputError, match=r"org/data at a+ has no parquet files.*the source's path"):
         download(entry, tmp_path / "other")

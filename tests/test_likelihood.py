@@ -276,8 +276,8 @@ def test_a_loaded_model_predicts_what_the_saved_one_did(tmp_path, objective, arc
 @pytest.mark.parametrize(
     ("objective", "architecture", "config", "sentence"),
     [
-        ("causal", BertForMaskedLM, BERT, "is not a causal language model; set its objective to masked"),
-        ("masked", GPT2LMHeadModel, GPT2, "is not a masked language model; set its objective to causal"),
+        ("causal", BertForMaskedLM, BERT, "is not a causal language model but a masked one"),
+        ("masked", GPT2LMHeadModel, GPT2, "is not a masked language model but a causal one"),
         ("masked", BertModel, BERT, "lacks the weight cls.predictions"),
     ],
 )

@@ -17,9 +17,9 @@ from fuse_to_forget.scoring.memorization import (
     measure_memorization,
     perplexity,
     round_to_bfloat16,
-    score_memorization,
     worst_decile_ratio,
 )
+from fuse_to_forget.scoring.memorization_groups import score_memorization
 from fuse_to_forget.scoring.scores import COLUMNS
 
 BOOTSTRAP = Bootstrap(resamples=200, level=0.95, seed=1)
@@ -259,8 +259,8 @@ def test_the_order_of_rows_matters_to_batches_only(predicted, measured):
     assert not np.allclose(batch.observed, mixed.observed, rtol=1e-6)
 
 
-def test_scores_are_tidy(predicted, measured):
-    scores = score_memorization(predicted, BOOTSTRAP, SEQUENCE, "memorization")
+def test_scores_are_tidy(measured):
+    scores = score_memorization(measured, "memorization")
     assert list(scores.columns) == COLUMNS
     splits = dict(zip(scores["dataset"], scores["split"], strict=True))
     assert splits == {"A": "train", "shared": "train", "dev": "dev", "held_out": "held_out"}

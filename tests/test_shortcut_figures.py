@@ -108,6 +108,7 @@ def overlaps():
         {
             "pair": pair, "comparison": comparison, "knowledge": what, "component": component,
             "value": value, "low": value - 0.03, "high": value + 0.03, "seed": seed,
+            "not_learned": "",
         }
         for pair, comparison in (("TiC-OP", "two models"), ("TiC-ST", "two models"), ("TiC", "two seeds"))
         for what, start in (("shared", 0.7), ("unshared", 0.5), ("difference", 0.2))
@@ -140,7 +141,7 @@ def heights(axes):
 
 @pytest.mark.parametrize(("pairs", "count"), [(FIGURE2, 4), (FIGURE3, 1), (FIGURE6, 6)])
 def test_one_lettered_panel_per_pair(scores, pairs, count):
-    figure = interpolations(scores, pairs, DATASETS)
+    figure = interpolations(scores, pairs, DATASETS, level=0.9)
     assert len(panels(figure)) == count
     assert letters(figure) == ([f"({letter})" for letter in "abcdef"[:count]] if count > 1 else [""])
     for axes, (first, second) in zip(panels(figure), pairs, strict=True):
@@ -149,7 +150,7 @@ def test_one_lettered_panel_per_pair(scores, pairs, count):
 
 
 def test_curves_are_the_accuracies_over_all_seeds_against_the_second_coefficient(scores):
-    axes = panels(interpolations(scores, FIGURE2, DATASETS))[1]
+    axes = panels(interpolations(scores, FIGURE2, DATASETS, level=0.9))[1]
     for dataset, own in (("OP", np.linspace(1, 0, 11)), ("TiC", np.linspace(0, 1, 11))):
         for name, split in (("synthetic", "synthetic_dev"), ("original", "original_dev")):
             line = curve(axes, f"{dataset} {name}")
@@ -158,7 +159,7 @@ def test_curves_are_the_accuracies_over_all_seeds_against_the_second_coefficient
 
 
 def test_a_shared_data_set_is_drawn_once(scores):
-    (axes,) = panels(interpolations(scores, FIGURE3, DATASETS))
+    (axes,) = panels(interpolations(scores, FIGURE3, DATASETS, level=0.9))
     drawn = [line.get_label() for line in axes.lines if " " in line.get_label()]
     assert sorted(drawn) == sorted(f"{d} {k}" for d in ("TiC", "OP", "OR") for k in ("synthetic", "original"))
     assert set(curve(axes, "TiC synthetic").get_ydata()) == {knowledge(1.0, "synthetic_dev")}
@@ -166,13 +167,13 @@ def test_a_shared_data_set_is_drawn_once(scores):
 
 
 def test_chance_always_has_a_line_and_a_majority_rate_that_differs(scores):
-    figure = interpolations(scores, FIGURE6, DATASETS)
+    figure = interpolations(scores, FIGURE6, DATASETS, level=0.9)
     assert [heights(axes) for axes in panels(figure)] == [[0.5]] * 2 + [[0.5, 0.75]] * 4
     assert [("majority OR" in texts(axes)) for axes in panels(figure)] == [False] * 2 + [True] * 4
 
 
 def test_labels_lie_in_their_panel_apart_from_each_other(scores):
-    figure = interpolations(scores, FIGURE6, DATASETS)
+    figure = interpolations(scores, FIGURE6, DATASETS, level=0.9)
     for axes in panels(figure):
         boxes = [text.get_window_extent() for text in axes.texts]
         area = axes.bbox
@@ -183,11 +184,8 @@ def test_labels_lie_in_their_panel_apart_from_each_other(scores):
 
 def test_a_shortcut_has_one_look_that_no_other_has():
     assert set(SHORTCUTS) | {"XOR", "OED", "AND_OR"} <= set(LOOKS)
-    assert (
-        len({look.color for look in LOOKS.values()})
-        == len({look.marker for look in LOOKS.values()})
-        == len(LOOKS)
-    )
+    assert len({look.color for look in LOOKS.values()}) == len(LOOKS)
+    assert len({look.marker for look in LOOKS.values()}) == len(LOOKS)
     for look in LOOKS.values():
         red, green, blue = np.power(to_rgb(look.color), 2.2)
         assert 1.05 / (0.2126 * red + 0.7152 * green + 0.0722 * blue + 0.05) > 2.2  # contrast with white
@@ -195,11 +193,10 @@ def test_a_shortcut_has_one_look_that_no_other_has():
 
 def test_a_model_that_did_not_learn_is_named_so_in_every_figure(not_learned, overlaps):
     figures = [
-        interpolations(not_learned, FIGURE2, DATASETS),
-        figure4(not_learned, SHORTCUTS, {}),
-        triplet_mean(not_learned, TRIPLET),
-        triplet_by_dataset(not_learned, TRIPLET),
-        fisher_layers(overlaps, not_learned),
+        interpolations(not_learned, FIGURE2, DATASETS, level=0.9),
+        figure4(not_learned, SHORTCUTS, {}, level=0.9),
+        triplet_mean(not_learned, TRIPLET, level=0.9),
+        triplet_by_dataset(not_learned, TRIPLET, level=0.9),
     ]
     for figure in figures:
         found = texts(figure)
@@ -207,37 +204,43 @@ def test_a_model_that_did_not_learn_is_named_so_in_every_figure(not_learned, ove
         assert any("OP (not learned: 1/3 of seeds)" in text for text in found)
         assert not any("OR (not" in text or "TiC (not" in text for text in found)
         assert any("not learned: the model's accuracy" in text for text in found)
+        assert any("90 % intervals" in text for text in found)
     assert "full (not learned)" in texts(figures[1])
-    assert "0.0 TiC+OP (not learned)" in texts(interpolations(not_learned, FIGURE3, DATASETS))
+    lacking = overlaps.assign(
+        not_learned=np.where(overlaps["comparison"] == "two seeds", "TiC (seed 7)", None)
+    )
+    found = texts(fisher_layers(lacking, level=0.9))
+    assert "(c) TiC, two seeds (not learned: TiC (seed 7))" in " ".join(found).replace("\n", " ")
+    assert sum("not learned:" in text for text in found) == 2  # the panel's title and the footnote
+    assert "0.0 TiC+OP (not learned)" in texts(interpolations(not_learned, FIGURE3, DATASETS, level=0.9))
 
 
 def test_without_failures_no_figure_speaks_of_them(scores, overlaps):
     for figure in (
-        interpolations(scores, FIGURE2, DATASETS),
-        triplet_mean(scores, TRIPLET),
-        fisher_layers(overlaps),
+        interpolations(scores, FIGURE2, DATASETS, level=0.9),
+        triplet_mean(scores, TRIPLET, level=0.9),
+        fisher_layers(overlaps, level=0.9),
     ):
         assert not any("not learned" in text for text in texts(figure))
 
 
 def test_figure_4_shows_own_fused_and_full_models_and_the_rates_of_a_constant(scores):
-    (axes,) = figure4(scores, SHORTCUTS, {"single": 0.0031}).axes
+    (axes,) = figure4(scores, SHORTCUTS, {"single": 0.0031}, level=0.9).axes
     shown = {line.get_label(): list(line.get_ydata()) for line in axes.lines}
     assert shown["shortcut's own model"] == pytest.approx([0.95] * 7 + [0.87])
     assert shown["all shortcut models fused"] == pytest.approx([0.49 + i / 100 for i in range(8)])
     assert shown["full"] == pytest.approx([0.8 + i / 100 for i in range(8)])
     rates = next(lines for lines in axes.collections if lines.get_label() == "more frequent label")
-    assert [path[0, 1] for path in rates.get_segments()] == pytest.approx(
-        [0.5, 0.5, 0.75, 0.5, 0.5, 0.5, 0.75, 0.52]
-    )
+    found = [path[0, 1] for path in rates.get_segments()]
+    assert found == pytest.approx([0.5, 0.5, 0.75, 0.5, 0.5, 0.5, 0.75, 0.52])
     assert heights(axes) == [0.5]
     assert [text.get_text() for text in axes.get_xticklabels()] == [*SHORTCUTS, "original\n(mean)"]
 
 
 def test_figure_4_shows_the_p_values_it_is_given(scores):
-    shown = " ".join(texts(figure4(scores, SHORTCUTS, {"single": 0.0031, "full": 0.0004})))
+    shown = " ".join(texts(figure4(scores, SHORTCUTS, {"single": 0.0031, "full": 0.0004}, level=0.9)))
     assert "fused vs shortcut models: p = .0031 full model: p < .001" in shown
-    assert "full model" not in " ".join(texts(figure4(scores, SHORTCUTS, {"single": 0.2})))
+    assert "full model" not in " ".join(texts(figure4(scores, SHORTCUTS, {"single": 0.2}, level=0.9)))
     assert [format_p(p) for p in (0.05, 0.001, 0.1234, 1.0)] == ["p = .05", "p = .001", "p = .12", "p = 1"]
 
 
@@ -249,14 +252,14 @@ def test_weighted_averages_lie_in_the_triangle_with_the_models_in_its_corners(sc
     x, y = points.T
     assert (y >= 0).all()
     assert (y <= np.sqrt(3) * np.minimum(x, 1 - x) + 1e-12).all()
-    for axes in panels(triplet_mean(scores, TRIPLET)):
+    for axes in panels(triplet_mean(scores, TRIPLET, level=0.9)):
         named = {text.get_text(): tuple(text.xy) for text in axes.texts if text.get_text() in TRIPLET}
         assert named == dict(zip(TRIPLET, map(tuple, CORNERS), strict=True))
 
 
 def test_triplets_have_the_letters_and_scales_of_their_panels(scores):
-    assert letters(triplet_mean(scores, TRIPLET)) == ["(a)", "(b)"]
-    figure = triplet_by_dataset(scores, TRIPLET)
+    assert letters(triplet_mean(scores, TRIPLET, level=0.9)) == ["(a)", "(b)"]
+    figure = triplet_by_dataset(scores, TRIPLET, level=0.9)
     shown = {axes.get_title(loc="left"): axes.collections[0] for axes in panels(figure)}
     names = [f"{name} {what}" for name in TRIPLET for what in ("synthetic", "original")]
     assert sorted(shown) == [f"({letter}) {name}" for letter, name in zip("abcdef", names, strict=True)]
@@ -268,7 +271,7 @@ def test_triplets_have_the_letters_and_scales_of_their_panels(scores):
 
 
 def test_fisher_overlaps_run_from_the_embeddings_to_the_head(overlaps):
-    figure = fisher_layers(overlaps)
+    figure = fisher_layers(overlaps, level=0.9)
     assert letters(figure) == ["(a)", "(b)", "(c)"]
     for axes in panels(figure):
         ticks = [text.get_text() for text in axes.get_xticklabels()]
@@ -281,7 +284,10 @@ def test_fisher_overlaps_run_from_the_embeddings_to_the_head(overlaps):
 
 def test_the_same_scores_give_the_same_files(scores, tmp_path):
     def files(name):
-        figures = (interpolations(scores, FIGURE3, DATASETS), triplet_mean(scores, TRIPLET))
+        figures = (
+            interpolations(scores, FIGURE3, DATASETS, level=0.9),
+            triplet_mean(scores, TRIPLET, level=0.9),
+        )
         paths = [tmp_path / f"{name}{i}.{end}" for i in range(len(figures)) for end in ("pdf", "png")]
         for figure, pdf, png in zip(figures, paths[::2], paths[1::2], strict=True):
             save_figure(figure, pdf, png)
@@ -292,8 +298,8 @@ def test_the_same_scores_give_the_same_files(scores, tmp_path):
 
 def test_missing_scores_are_named(scores):
     with pytest.raises(InputError, match="sweep MT-LT on MT"):
-        interpolations(scores, [("MT", "LT")], DATASETS)
+        interpolations(scores, [("MT", "LT")], DATASETS, level=0.9)
     with pytest.raises(InputError, match="model own on mean"):
-        figure4(scores[scores["model"] != "own"], SHORTCUTS, {})
+        figure4(scores[scores["model"] != "own"], SHORTCUTS, {}, level=0.9)
     with pytest.raises(InputError, match="sweep ST-OR-OP on ST"):
-        triplet_by_dataset(scores, ("ST", "OR", "OP"))
+        triplet_by_dataset(scores, ("ST", "OR", "OP"), level=0.9)

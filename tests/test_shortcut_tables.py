@@ -101,7 +101,8 @@ def test_two_models_are_compared_by_component(two_models):
 def overlaps(values: dict[int, float]) -> pd.DataFrame:
     rows = [
         {"pair": "A-B", "comparison": "two models", "knowledge": knowledge, "component": "all", "value": value,
-         "low": value - 0.02, "high": value + 0.02, "first_trace_share": 1.0, "second_trace_share": 1.0, "seed": seed}
+         "low": value - 0.02, "high": value + 0.02, "first_trace_share": 1.0, "second_trace_share": 1.0, "seed": seed,
+         "not_learned": f"A (seed {seed})" if seed == 2 else ""}
         for seed, value in values.items() for knowledge in ("shared", "unshared", "difference")
     ]  # fmt: skip
     return pd.DataFrame(rows)
@@ -110,7 +111,7 @@ def overlaps(values: dict[int, float]) -> pd.DataFrame:
 def test_table_4_with_one_seed_has_the_intervals_of_that_seed():
     row = table4(overlaps_over_seeds(overlaps({1: 0.8}), 0.95)).iloc[0]
     assert row[["shared", "shared_low", "shared_high"]].tolist() == pytest.approx([0.8, 0.78, 0.82])
-    assert row["n_seeds"] == 1
+    assert row[["n_seeds", "not_learned"]].tolist() == [1, ""]
 
 
 def test_table_4_with_several_seeds_has_wider_intervals_the_more_they_differ():
@@ -119,6 +120,7 @@ def test_table_4_with_several_seeds_has_wider_intervals_the_more_they_differ():
         for values in ({1: 0.8, 2: 0.8}, {1: 0.7, 2: 0.9})
     )
     assert near["shared"] == far["shared"] == pytest.approx(0.8)
+    assert near["not_learned"] == "A (seed 2)"
     assert near["shared_high"] - near["shared_low"] == pytest.approx(0.04)
     expected = 1.96 * np.sqrt((0.02 / 1.96) ** 2 + 0.02 / 2)
     assert far["shared_high"] - 0.8 == pytest.approx(expected, rel=1e-3)

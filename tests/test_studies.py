@@ -1,4 +1,4 @@
-"""What the shortcut study's part of the config lets through, and what it refuses in one sentence."""
+"""What the studies' parts of the config let through, and what they refuse in one sentence."""
 
 import copy
 
@@ -45,10 +45,44 @@ SINGLES = SHIPPED["shortcuts"]["singles"]
             ["snippets"],
             "'snippets' in pretrained.tiny-gpt2.texts, which holds no",
         ),
-        ("memorization.base_model", "tiny-bert", "memorization.base_model is pretrained with masked"),
+        (
+            "pretrained.tiny-gpt2.texts",
+            ["editorials"],
+            "pretrained.tiny-gpt2.texts, which is articles.source",
+        ),
+        (
+            "pretrained.tiny-gpt2.config.n_positions",
+            64,
+            "128 tokens in pretrained.tiny-gpt2.length, but config.n_pos",
+        ),
+        ("memorization.sequences.length", 129, "129 tokens in memorization.sequences.length"),
+        (
+            "memorization.prediction.prefix",
+            128,
+            "memorization.prediction.prefix to 128, but sequences.length is 128",
+        ),
+        ("memorization.objective", "masked", "memorization.objective to masked, but it must be causal"),
+        (
+            "masked_memorization.objective",
+            "causal",
+            "it must be masked; the section memorization is for causal",
+        ),
+        (
+            "memorization.base_model",
+            "tiny-bert",
+            "memorization.base_model, which is pretrained as a masked model",
+        ),
         ("memorization.base_model", "gpt3", "gpt3, which does not exist, in memorization.base_model"),
         ("memorization.totals", [5], "a run of 5 models, but subsets.models is 4"),
         ("sources.snippets", {"kind": "sst2", "download": "text"}, "which is no data set"),
+        ("sources.editorials", {"kind": "cnn_dailymail", "download": "text"}, "which is no data set"),
+        (
+            "sources.editorials.download",
+            "txt",
+            "'txt' in sources.editorials, but there are only text, encoder",
+        ),
+        ("sources.other_texts.download", "txt", "'txt' in sources.other_texts"),
+        ("departures", {"evaluation_dtype": "bfloat16"}, "bfloat16 with likelihood_ratio_over: sequence"),
     ],
 )
 def test_what_makes_no_sense_is_refused(place, value, expected):
@@ -68,8 +102,10 @@ def test_the_papers_scale_passes():
     update_config(config, yaml.safe_load((ROOT / "config/paper.yaml").read_text()))
     config["biases"]["source"] = "tweets"  # PAN16 cannot be had
     check(config)
-    config["shortcuts"]["base_model"] = "sst2"
-    assert "'sst2' in shortcuts.base_model, which is a data set" in refusal(config)
+    for study, base in (("shortcuts", "sst2"), ("memorization", "cnn_dailymail")):
+        wrong = copy.deepcopy(config)
+        wrong[study]["base_model"] = base
+        assert f"{base!r} in {study}.base_model, which is a data set" in refusal(wrong)
 
 
 def test_the_study_is_made_of_what_the_config_names():
@@ -89,3 +125,14 @@ def test_every_shipped_switch_of_the_protocol_can_be_set():
 
     for preset in PRESETS.values():
         check(with_value("departures", preset))
+
+
+def test_switches_that_contradict_each_other_under_a_preset_are_refused():
+    config = with_value("protocol", "published")
+    check(config)
+    config["departures"] = {"likelihood_ratio_over": "sequence"}
+    assert "bfloat16 with likelihood_ratio_over: sequence" in refusal(config)
+
+
+def test_a_prefix_is_of_no_concern_to_a_masked_model():
+    check(with_value("masked_memorization.prediction.prefix", 500))

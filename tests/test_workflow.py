@@ -10,10 +10,15 @@ import pytest
 from workflow_runs import command, environment, make_project, rules_to_run, run
 
 SCORING = {"score_biases", "tabulate_table1", "plot_figure5"}
-SHORTCUT_FIGURES = {"plot_interpolations", "plot_figure4", "plot_triplet", "plot_fisher_layers"}
-SHORTCUT_SCORING = {"score_shortcuts", "judge_shortcut_claims"} | SHORTCUT_FIGURES
-FISHER = {"tabulate_table4", "plot_fisher_layers", "judge_shortcut_claims", "plot_figure4"}
-AFTER_SWEEP = {"sweep"} | SCORING | SHORTCUT_SCORING
+SHORTCUT_FIGURES = {"plot_interpolations", "plot_figure4", "plot_triplet"}
+SHORTCUT_CLAIMS = {"judge_shortcut_claims", "plot_figure4", "combine_claims"}
+SHORTCUT_SCORING = {"score_shortcuts"} | SHORTCUT_CLAIMS | SHORTCUT_FIGURES
+FISHER = {"tabulate_table4", "plot_fisher_layers"} | SHORTCUT_CLAIMS
+MEMORIZATION_TABLES = {"tabulate_memorization", "tabulate_extraction"}
+MEMORIZATION_FIGURES = {"plot_memorization", "plot_extraction"}
+MEMORIZATION_SCORING = {"score_memorization", "judge_memorization_claims", "combine_claims"}
+MEMORIZATION_SCORING |= MEMORIZATION_TABLES | MEMORIZATION_FIGURES
+AFTER_FUSION = {"sweep", "read_sequences"} | SCORING | SHORTCUT_SCORING | MEMORIZATION_SCORING
 
 
 @pytest.fixture(scope="module")
@@ -108,11 +113,18 @@ def test_no_scratch_or_checkpoint_is_left(project):
         ("fuse_to_forget/figures/triplet.py", "figsize=(", "figsize=(1 + ", {"plot_triplet"}),
         (
             "fuse_to_forget/scoring/shortcut_claims.py",
-            "KNOWN = 0.75",
-            "KNOWN = 0.8",
-            {"judge_shortcut_claims", "plot_figure4"},
+            "HALF = 0.5",
+            "HALF = 0.6",
+            SHORTCUT_CLAIMS,
         ),
-        ("fuse_to_forget/fusion/average.py", "CHUNK = 1 << 18", "CHUNK = 1 << 17", AFTER_SWEEP),
+        (
+            "fuse_to_forget/scoring/memorization.py",
+            "[:, -1:] // 10, 1)",
+            "[:, -1:] // 5, 1)",
+            MEMORIZATION_SCORING,
+        ),
+        ("fuse_to_forget/figures/memorization.py", "figsize=(", "figsize=(1 + ", MEMORIZATION_FIGURES),
+        ("fuse_to_forget/fusion/average.py", "CHUNK = 1 << 18", "CHUNK = 1 << 17", AFTER_FUSION),
         ("fuse_to_forget/tables/table1.py", '"accuracy"]', '"accuracy", ]', set()),
         ("fuse_to_forget/tables/table1.py", 'METRICS = ["dp"', 'METRICS = ["f1", "dp"', {"tabulate_table1"}),
         ("fuse_to_forget/scoring/fairness.py", '"""DP of the paper', '"""The DP of the paper', set()),
@@ -129,6 +141,8 @@ def test_no_scratch_or_checkpoint_is_left(project):
         "plot",
         "triplet",
         "claims",
+        "memorization",
+        "memorization-figures",
         "fusion",
         "layout",
         "table",
@@ -145,13 +159,18 @@ def test_a_change_of_code_reruns_what_uses_it_and_nothing_else(project, edit, pa
 @pytest.mark.parametrize(
     ("old", "new", "reruns"),
     [
-        ("resamples: 50", "resamples: 51", SCORING | SHORTCUT_SCORING | {"record_run"}),
+        (
+            "resamples: 50",
+            "resamples: 51",
+            SCORING | SHORTCUT_SCORING | MEMORIZATION_SCORING | {"record_run"},
+        ),
         ("sweep: {steps: 4}", "sweep: {steps: 5}", {"sweep", "record_run"} | SCORING),
         ("    steps: 4", "    steps: 5", {"sweep", "record_run"} | SHORTCUT_SCORING),
         ("groups: 4", "groups: 5", {"compare_fisher", "record_run"} | FISHER),
         ("inlp_iterations: 5", "inlp_iterations: 6", {"erase", "record_run"} | SCORING),
+        ("prefix: 4", "prefix: 5", {"read_sequences", "record_run"} | MEMORIZATION_SCORING),
     ],
-    ids=["bootstrap", "sweep", "shortcut-sweeps", "fisher", "inlp"],
+    ids=["bootstrap", "sweep", "shortcut-sweeps", "fisher", "inlp", "prefix"],
 )
 def test_a_change_of_config_reruns_what_uses_it_and_nothing_else(project, edit, old, new, reruns):
     edit("tests/config.yaml", old, new)
@@ -182,7 +201,8 @@ def test_the_report_holds_table_and_figure(project):
     run(project, "--report", "report.html")
     page = (project / "report.html").read_text()
     made = ["table1.html", "table3.html", "table4.html", "shortcuts.html", "fisher_layers.png", "run.csv"]
-    made += [f"figure{number}.png" for number in range(2, 9)]
+    made += ["table2.html", "table7.html", "extraction.html", "figure_extraction.png", "claims.html"]
+    made += [f"figure{number}.png" for number in range(2, 13)]
     for what in (*made, "What did the fused model keep"):
         assert what in page
 

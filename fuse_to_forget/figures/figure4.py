@@ -17,7 +17,7 @@ from fuse_to_forget.figures.shortcut_scores import (
     marked,
     summary,
 )
-from fuse_to_forget.figures.style import FAINT, explain, use_style
+from fuse_to_forget.figures.style import FAINT, explain, percent, use_style
 from fuse_to_forget.scoring.shortcuts import ORIGINAL, SYNTHETIC
 
 BESIDE = 0.22  # distance of two models of one group
@@ -32,13 +32,15 @@ LOOKS = {
 COMPARED = {"single": "shortcut models", "full": "full model"}
 
 
-def figure4(scores: pd.DataFrame, shortcuts: Sequence[str], p_values: Mapping[str, float]) -> Figure:
+def figure4(
+    scores: pd.DataFrame, shortcuts: Sequence[str], p_values: Mapping[str, float], *, level: float
+) -> Figure:
     """Draw the accuracy of shortcut models, their plain average (fused) and the full model, with intervals.
 
     One group per shortcut: accuracy on its synthetic dev, of its own model among others. The last group: mean accuracy
     on original dev over the data sets, each shortcut model on its own. `p_values` (any of `single`, `full`) are of
     tests of the fused model against those on original dev. A line across a group is the rate of the more
-    frequent label.
+    frequent label; `level` is the coverage of the intervals.
     """
     use_style()
     figure, axes = plt.subplots(figsize=(7.0, 3.8), layout="constrained")
@@ -58,7 +60,7 @@ def figure4(scores: pd.DataFrame, shortcuts: Sequence[str], p_values: Mapping[st
     axes.set(xlim=(places[0] - 0.95, places[-1] + APART / 2), ylabel="Accuracy")
     axes.set_ylim(0.2 if axes.dataLim.y0 > 0.22 else 0, 1.04)
     axes.grid(False, axis="x")
-    _explain(axes, scores, shortcuts)
+    _explain(axes, scores, shortcuts, level)
     return figure
 
 
@@ -80,13 +82,13 @@ def _draw_constants(axes: Axes, scores: pd.DataFrame, shortcuts: Sequence[str], 
                   textcoords="offset points", color=FAINT, fontsize=8)  # fmt: skip
 
 
-def _explain(axes: Axes, scores: pd.DataFrame, shortcuts: Sequence[str]) -> None:
+def _explain(axes: Axes, scores: pd.DataFrame, shortcuts: Sequence[str], level: float) -> None:
     note = footnote(scores, [*shortcuts, "full"])
     if note:
         axes.tick_params(axis="x", labelsize=7.5)  # the marks are wide
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), frameon=False, ncols=4, columnspacing=1.2,
                 handletextpad=0.4, fontsize=8)  # fmt: skip
-    explain(axes.figure, f"{summary(scores, shortcuts)}; bars: 95 % intervals", note)
+    explain(axes.figure, f"{summary(scores, shortcuts)}; bars: {percent(level)} intervals", note)
 
 
 def _draw_dots(axes: Axes, x: np.ndarray, rows: Sequence[pd.Series], kind: str, label: str) -> None:

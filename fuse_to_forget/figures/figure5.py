@@ -5,16 +5,17 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from fuse_to_forget.figures.style import FIRST, NEUTRAL, SECOND, draw_curve, use_style
+from fuse_to_forget.figures.style import FIRST, NEUTRAL, SECOND, draw_curve, percent, use_style
 from fuse_to_forget.scoring.selection import select_alphas, sweep_curves
 
 PANELS = [("a", "dp", "DP"), ("b", "tpr_gap", "TPR-GAP"), ("c", "accuracy", "Accuracy")]
 
 
-def figure5(scores: pd.DataFrame, first: str, second: str, *, select_on: str) -> Figure:
+def figure5(scores: pd.DataFrame, first: str, second: str, *, select_on: str, level: float) -> Figure:
     """Draw DP, TPR-GAP and accuracy on test against alpha, the coefficient of the `second` biased model.
 
-    Bands are the intervals of the scores. Triangles below the axis mark the alphas that Table 1 uses.
+    Bands are the intervals of the scores, of coverage `level`. Triangles below the axis mark the alphas that Table 1
+    uses.
     """
     use_style()
     curves = sweep_curves(scores, first, second, "test")
@@ -40,7 +41,7 @@ def figure5(scores: pd.DataFrame, first: str, second: str, *, select_on: str) ->
     seeds = scores.loc[scores["seed"] != "all", "seed"].nunique()
     figure.suptitle(
         f"{scores['dataset'].iloc[0]}: n = {rows['n'].iloc[0]:,}, {seeds} seed{'s' * (seeds > 1)}; "
-        f"bands: 95 % intervals; triangles: alpha chosen on {select_on}",
+        f"bands: {percent(level)} intervals; triangles: alpha chosen on {select_on}",
         fontsize="medium",
     )
     return figure

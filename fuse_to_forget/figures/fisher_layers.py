@@ -14,8 +14,8 @@ from matplotlib.lines import Line2D
 
 from fuse_to_forget.errors import InputError
 from fuse_to_forget.figures.labels import label_lines
-from fuse_to_forget.figures.shortcut_scores import footnote, marked, seeds_text
-from fuse_to_forget.figures.style import FAINT, FIRST, SECOND, draw_curve, explain, use_style
+from fuse_to_forget.figures.shortcut_scores import NOT_LEARNED, seeds_text
+from fuse_to_forget.figures.style import FAINT, FIRST, SECOND, draw_curve, explain, percent, use_style
 from fuse_to_forget.scoring.scores import ALL_SEEDS
 
 ALL = "all"
@@ -25,15 +25,16 @@ LOOKS = {
 }
 
 
-def fisher_layers(overlaps: pd.DataFrame, scores: pd.DataFrame | None = None) -> Figure:
+def fisher_layers(overlaps: pd.DataFrame, *, level: float) -> Figure:
     """Draw the overlap of Fisher information by component of the model, with one panel per pair and comparison.
 
-    `overlaps` has the columns `pair, comparison, knowledge, component, value, low, high, seed`; rows with seed `all`
-    are drawn, of knowledge that is `shared` or `unshared`. At the right stands the overlap over all weights. With
-    the `scores` of the shortcut study, models that did not learn their shortcut are marked as such.
+    `overlaps` has the columns `pair, comparison, knowledge, component, value, low, high, seed, not_learned`; rows with
+    seed `all` are drawn, of knowledge that is `shared` or `unshared`. At the right stands the overlap over all weights.
+    Trainings that did not learn their shortcut are named; `level` is the coverage of the intervals.
     """
     use_style()
     rows = overlaps[(overlaps["seed"] == ALL_SEEDS) & overlaps["knowledge"].isin(list(LOOKS))]
+    rows = rows.fillna({"not_learned": ""})
     if rows.empty:
         raise InputError("the Fisher overlaps hold no rows with seed all: take the mean over seeds first")
     figure, panels = _panels(rows)
@@ -44,13 +45,11 @@ def fisher_layers(overlaps: pd.DataFrame, scores: pd.DataFrame | None = None) ->
         components = _in_order(part["component"])
         labels.append([_draw(axes, part, knowledge, components) for knowledge in LOOKS])
         _finish(axes, components)
-        title = textwrap.fill(f"({letter}) {_title(*key, scores)}", 40)
-        axes.set_title(title, loc="left", fontsize="medium")
-    note = "" if scores is None else footnote(scores, _models(rows["pair"].unique()))
+        axes.set_title(_title(letter, *key, part["not_learned"].iloc[0]), loc="left", fontsize="medium")
     explain(
         figure,
-        f"overlap 0: disjoint, 1: identical{seeds_text(overlaps)}; bands and bars: 95 % intervals",
-        note,
+        f"overlap 0: disjoint, 1: identical{seeds_text(overlaps)}; bands and bars: {percent(level)} intervals",
+        NOT_LEARNED if any(rows["not_learned"]) else "",
     )
     figure.draw_without_rendering()  # from here on the layout is fixed
     for axes, lines in zip(panels, labels, strict=False):
@@ -111,10 +110,6 @@ def _finish(axes: Axes, components: Sequence[str]) -> None:
     axes.set_xlabel("layer")
 
 
-def _title(pair: str, comparison: str, scores: pd.DataFrame | None) -> str:
-    names = pair if scores is None else "-".join(marked(scores, model) for model in pair.split("-"))
-    return f"{names}, {comparison}"
-
-
-def _models(pairs: Sequence[str]) -> list[str]:
-    return [model for pair in pairs for model in pair.split("-")]
+def _title(letter: str, pair: str, comparison: str, lacking: str) -> str:
+    warning = f" (not learned: {lacking})" if lacking else ""
+    return textwrap.fill(f"({letter}) {pair}, {comparison}{warning}", 40)

@@ -21,7 +21,15 @@ from fuse_to_forget.figures.shortcut_scores import (
     pair_curve,
     summary,
 )
-from fuse_to_forget.figures.style import FAINT, NEUTRAL, draw_curve, explain, shortcut_look, use_style
+from fuse_to_forget.figures.style import (
+    FAINT,
+    NEUTRAL,
+    draw_curve,
+    explain,
+    percent,
+    shortcut_look,
+    use_style,
+)
 from fuse_to_forget.scoring.shortcuts import ORIGINAL, SYNTHETIC
 
 CLEARLY = 0.05  # a majority rate farther than this from chance gets a line of its own
@@ -31,13 +39,17 @@ Label = tuple[Line2D, str, str]  # line, text, colour
 
 
 def interpolations(
-    scores: pd.DataFrame, pairs: Sequence[tuple[str, str]], datasets: Mapping[str, Sequence[str]]
+    scores: pd.DataFrame,
+    pairs: Sequence[tuple[str, str]],
+    datasets: Mapping[str, Sequence[str]],
+    *,
+    level: float,
 ) -> Figure:
     """Draw accuracy against alpha, the coefficient of the second model, with one panel per pair (first, second).
 
     `datasets` maps a model to the data sets it was trained on (none: leave it out); each panel shows those of both
     models, synthetic part (the shortcut: solid) and original part (the task: dashed). Bands are the intervals of the
-    scores. Dotted lines are what constant predictions reach.
+    scores, of coverage `level`. Dotted lines are what constant predictions reach.
     """
     use_style()
     figure, panels = _panels(len(pairs))
@@ -55,7 +67,7 @@ def interpolations(
     explain(
         figure,
         "solid: synthetic (shortcut); dashed: original (task)\n"
-        f"{summary(scores, {name for names in shown for name in names})}; bands: 95 % intervals",
+        f"{summary(scores, {name for names in shown for name in names})}; bands: {percent(level)} intervals",
         footnote(scores, [model for pair in pairs for model in pair]),
     )
     figure.draw_without_rendering()  # from here on the layout is fixed

@@ -4,15 +4,25 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fuse_to_forget.errors import InputError
 from fuse_to_forget.figures.labels import label_lines
-from fuse_to_forget.figures.style import FAINT, FIRST, NEUTRAL, SECOND, draw_curve, explain, use_style
+from fuse_to_forget.figures.style import (
+    FAINT,
+    FIRST,
+    NEUTRAL,
+    SECOND,
+    draw_curve,
+    explain,
+    percent,
+    use_style,
+)
 from fuse_to_forget.runs import BASE, DEV, MAIN, SHARED, Run
-from fuse_to_forget.scoring.memorization_groups import OWN, singles_of
+from fuse_to_forget.scoring.memorization_groups import OWN, singles_of, totals_of
 from fuse_to_forget.scoring.scores import ALL_SEEDS
 
 COLORS = {"fused": SECOND, "full": FIRST, "single": NEUTRAL}
@@ -46,12 +56,10 @@ def curves_by_count(runs: Mapping[str, Run], datasets: Sequence[str]) -> Curves:
 def curves_by_total(runs: Mapping[str, Run], datasets: Sequence[str]) -> Curves:
     """Return the curves of Figures 11 and 12: ever more models that share out the same sequences; full has them all."""
     main = runs[MAIN]
-    totals = [run for run in runs.values() if run.own_subsets] + [main]
-    by_number = sorted(totals, key=lambda run: len(run.singles))
     whole = main.model(main.singles, "full")
     found: dict[tuple[str, str], list[Point]] = {}
     for dataset in datasets:
-        for run in by_number:
+        for run in totals_of(runs):
             number = len(run.singles)
             models = {"single": singles_of(run), "fused": run.model(run.singles, "fused"), "full": whole}
             for kind, model in models.items():
@@ -59,8 +67,8 @@ def curves_by_total(runs: Mapping[str, Run], datasets: Sequence[str]) -> Curves:
     return found
 
 
-def draw_by_models(scores: pd.DataFrame, curves: Curves, metric: str, title: str) -> Figure:
-    """Draw a metric by the number of models, over all seeds, with 95 % intervals and the base model's value.
+def draw_by_models(scores: pd.DataFrame, curves: Curves, metric: str, title: str, *, level: float) -> Figure:
+    """Draw a metric by the number of models, over all seeds, with intervals (`level`) and the base model's value.
 
     Raises InputError for a model without scores.
     """
@@ -81,7 +89,7 @@ def draw_by_models(scores: pd.DataFrame, curves: Curves, metric: str, title: str
     axes.set_xlabel("number of models")
     axes.set_xticks(sorted({point.models for points in curves.values() for point in points}))
     axes.margins(x=0.12)
-    explain(figure, title)
+    explain(figure, f"{title}\nbands: {percent(level)} intervals")
     figure.draw_without_rendering()  # from here on the layout is fixed
     label_lines(axes, labels, 8)
     return figure
@@ -95,11 +103,11 @@ def _cell(scores: pd.DataFrame, model: str, dataset: str, metric: str) -> pd.Ser
     return found.iloc[0][["value", "low", "high"]]
 
 
-def draw_extraction(scores: pd.DataFrame, runs: Mapping[str, Run]) -> Figure:
+def draw_extraction(scores: pd.DataFrame, runs: Mapping[str, Run], *, level: float) -> Figure:
     """Draw, for the single, fused and full models of the main run, ALR against tokens recited word for word.
 
     Averaged models have been reported to look less overfitted in loss and yet to be more extractable: then fused
-    models would lie above the line between the others.
+    models would lie above the line between the others. `level` is the coverage of the intervals.
     """
     use_style()
     figure, axes = plt.subplots(figsize=(7.0, 4.6), layout="constrained")
@@ -115,7 +123,8 @@ def draw_extraction(scores: pd.DataFrame, runs: Mapping[str, Run]) -> Figure:
     axes.set_ylabel("tokens recited after the prefix, mean")
     explain(
         figure,
-        "loss against recitation; circles: a model's own subsets, squares: the shared one; bars: 95 % intervals",
+        "loss against recitation; circles: a model's own subsets, squares: the shared one\n"
+        f"bars: {percent(level)} intervals",
     )
     return figure
 
@@ -133,9 +142,15 @@ def _cross(axes: Axes, x: pd.Series, y: pd.Series, color: str, marker: str) -> N
     axes.errorbar(
         x["value"],
         y["value"],
-        xerr=[[x["value"] - x["low"]], [x["high"] - x["value"]]],
-        yerr=[[y["value"] - y["low"]], [y["high"] - y["value"]]],
+        xerr=_arms(x),
+        yerr=_arms(y),
         color=color,
         marker=marker,
         linewidth=0.8,
     )
+
+
+def _arms(cell: pd.Series) -> np.ndarray:
+    """Return how far the interval reaches below and above the value, shape (2, 1)."""
+    arms = np.array([[cell["value"] - cell["low"]], [cell["high"] - cell["value"]]])
+    return np.maximum(arms, 0.0)  # of few resamples, the interval need not hold the value

@@ -14,6 +14,7 @@ from fuse_to_forget.scoring.shortcuts import ORIGINAL, SYNTHETIC
 KNOWLEDGE = {SYNTHETIC: "synthetic", ORIGINAL: "original"}  # what a figure calls the two splits
 MEAN = "mean"  # the data set that stands for all of them
 CHANCE = 0.5
+NOT_LEARNED = "not learned: the model's accuracy on synthetic dev stayed below the threshold of the stop rule"
 
 
 def accuracies(scores: pd.DataFrame) -> pd.DataFrame:
@@ -67,9 +68,7 @@ def marked(scores: pd.DataFrame, model: str, between: str = " ") -> str:
 
 def footnote(scores: pd.DataFrame, models: Iterable[str]) -> str:
     """Return a sentence that explains the warnings of `marked`, empty if there are none among `models`."""
-    if not any(_failed(scores, model) for model in models):
-        return ""
-    return "not learned: the model's accuracy on synthetic dev stayed below the threshold of the stop rule"
+    return NOT_LEARNED if any(_failed(scores, model) for model in models) else ""
 
 
 def summary(scores: pd.DataFrame, datasets: Iterable[str], splits: Iterable[str] = KNOWLEDGE) -> str:

@@ -84,6 +84,15 @@ def draw_curve(
     axes.plot(x, value, color=color, marker=marker, linestyle=linestyle, label=label, **look)
 
 
+def percent(level: float) -> str:
+    """Write a coverage in words.
+
+    >>> percent(0.95), percent(0.999)
+    ('95 %', '99.9 %')
+    """
+    return f"{100 * level:g} %"
+
+
 def explain(figure: Figure, above: str, below: str = "") -> None:
     """Write what a figure shows above its panels and, if there is any, a note below them."""
     figure.suptitle(_wrap(above, figure.get_figwidth() * 13), fontsize="medium")

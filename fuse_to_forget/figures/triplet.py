@@ -21,7 +21,7 @@ from fuse_to_forget.figures.shortcut_scores import (
     simplex,
     summary,
 )
-from fuse_to_forget.figures.style import explain, use_style
+from fuse_to_forget.figures.style import explain, percent, use_style
 from fuse_to_forget.scoring.shortcuts import ORIGINAL, SYNTHETIC
 
 CORNERS = np.array([[0.0, 0.0], [0.5, np.sqrt(3) / 2], [1.0, 0.0]])  # of the first, second and third model
@@ -30,10 +30,11 @@ LEAST = 0.05  # difference of accuracy that the colours span, lest they make muc
 SMALL = 8  # points
 
 
-def triplet_mean(scores: pd.DataFrame, names: Sequence[str]) -> Figure:
+def triplet_mean(scores: pd.DataFrame, names: Sequence[str], *, level: float) -> Figure:
     """Draw accuracy over all weighted averages of three models, mean over their data sets: synthetic, original.
 
-    The first model stands at the left, the second at the top, the third at the right.
+    The first model stands at the left, the second at the top, the third at the right; `level` is the coverage of
+    the intervals.
     """
     use_style()
     figure, panels = plt.subplots(
@@ -48,14 +49,15 @@ def triplet_mean(scores: pd.DataFrame, names: Sequence[str]) -> Figure:
         _title(axes, letter, f"mean {knowledge}", constant)
         _draw_scale(figure, axes, scale)
         widths.append(rows)
-    _explain(figure, scores, names, widths)
+    _explain(figure, scores, names, widths, level)
     return figure
 
 
-def triplet_by_dataset(scores: pd.DataFrame, names: Sequence[str]) -> Figure:
+def triplet_by_dataset(scores: pd.DataFrame, names: Sequence[str], *, level: float) -> Figure:
     """Draw accuracy over all weighted averages of three models, on each one's data set.
 
-    Above synthetic, (a), (c), (e), below original dev, (b), (d), (f); each row has one scale.
+    Above synthetic, (a), (c), (e), below original dev, (b), (d), (f); each row has one scale. `level` is the coverage
+    of the intervals.
     """
     use_style()
     height = 6.2 if footnote(scores, names) else 5.4  # inches
@@ -70,7 +72,7 @@ def triplet_by_dataset(scores: pd.DataFrame, names: Sequence[str]) -> Figure:
             _title(axes, letter, f"{name} {knowledge}", majority(scores, name, split))
         _draw_scale(figure, list(panels), scale)
         every += rows
-    _explain(figure, scores, names, every)
+    _explain(figure, scores, names, every, level)
     return figure
 
 
@@ -125,12 +127,17 @@ def _draw_scale(figure: Figure, axes: Axes | list[Axes], scale: Normalize) -> No
 
 
 def _explain(
-    figure: Figure, scores: pd.DataFrame, names: Sequence[str], frames: Sequence[pd.DataFrame]
+    figure: Figure,
+    scores: pd.DataFrame,
+    names: Sequence[str],
+    frames: Sequence[pd.DataFrame],
+    level: float,
 ) -> None:
     rows = pd.concat(frames)
     half = ((rows["high"] - rows["low"]) / 2).groupby(rows["split"]).median()
     note = (
         "number in each triangle: accuracy at the point nearest to equal coefficients\n"
-        f"95 % intervals, median half-width: {half[SYNTHETIC]:.3f} (synthetic), {half[ORIGINAL]:.3f} (original)"
+        f"{percent(level)} intervals, median half-width: {half[SYNTHETIC]:.3f} (synthetic), "
+        f"{half[ORIGINAL]:.3f} (original)"
     )
     explain(figure, summary(scores, names), "\n".join(filter(None, [note, footnote(scores, names)])))

@@ -3,30 +3,21 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 from torch.nn.utils.rnn import pad_sequence
-from transformers import (
-    MODEL_FOR_CAUSAL_LM_MAPPING,
-    MODEL_FOR_MASKED_LM_MAPPING,
-    AutoConfig,
-    AutoModelForCausalLM,
-    AutoModelForMaskedLM,
-    PreTrainedModel,
-)
+from transformers import AutoConfig, PreTrainedModel
 
 from fuse_to_forget.errors import InputError
+from fuse_to_forget.objectives import AUTO_MODELS, Objective, check_objective
 from fuse_to_forget.prediction.classifier import TokenIds, batches_by_length, device
 from fuse_to_forget.seeds import derive_seed
 from fuse_to_forget.subsets.sequences import context_length
 
 IGNORED = -100  # the target of a position at which nothing is predicted; no token has this id
-LOADERS = {"causal": AutoModelForCausalLM, "masked": AutoModelForMaskedLM}
-ARCHITECTURES = {"causal": MODEL_FOR_CAUSAL_LM_MAPPING, "masked": MODEL_FOR_MASKED_LM_MAPPING}
 
 
 @dataclass(frozen=True)
@@ -44,21 +35,16 @@ class Likelihoods:
     verbatim: np.ndarray
 
 
-def load_language_model(folder: str | Path, objective: Literal["causal", "masked"]) -> PreTrainedModel:
+def load_language_model(folder: str | Path, objective: Objective) -> PreTrainedModel:
     """Load a language model in float32, in evaluation mode, on `device()`.
 
     Raises InputError if the checkpoint has no language modelling head or is not a model of this objective.
     """
     config = AutoConfig.from_pretrained(folder, local_files_only=True)
-    if type(config) not in ARCHITECTURES[objective]:
-        raise _not_of(objective, folder)
-    model, loading = LOADERS[objective].from_pretrained(
+    check_objective(config, objective, folder)
+    model, loading = AUTO_MODELS[objective].from_pretrained(
         folder, dtype=torch.float32, local_files_only=True, use_safetensors=True, output_loading_info=True
     )
-    # An encoder such as BERT also loads as a causal model, but it would see the tokens that it is to predict.
-    encoder = type(config) in ARCHITECTURES["masked"] and not getattr(model.config, "is_decoder", False)
-    if objective == "causal" and encoder:
-        raise _not_of(objective, folder)
     missing = sorted(loading["missing_keys"])
     if missing:  # transformers draws them at random
         raise InputError(
@@ -179,10 +165,3 @@ def _summed_log_likelihood(logits: Tensor, targets: Tensor) -> np.ndarray:
         logits.float().flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="none"
     )
     return -loss.view(targets.shape).double().sum(1).cpu().numpy()
-
-
-def _not_of(objective: str, folder: str | Path) -> InputError:
-    other = {"causal": "masked", "masked": "causal"}[objective]
-    return InputError(
-        f"The checkpoint {folder} is not a {objective} language model; set its objective to {other}."
-    )

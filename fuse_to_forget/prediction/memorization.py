@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ from transformers import PreTrainedModel
 from fuse_to_forget.coefficients import format_coefficients
 from fuse_to_forget.fusion.average import average_state_dicts
 from fuse_to_forget.fusion.checkpoint import load_state_dict
+from fuse_to_forget.objectives import Objective
 from fuse_to_forget.prediction.classifier import load_tokenizer
 from fuse_to_forget.prediction.likelihood import (
     Likelihoods,
@@ -27,7 +28,7 @@ from fuse_to_forget.prediction.sweep import load_weights
 class Reading:
     """How sequences are read: causal or masked, how many at once, the prefix before a recitation, and the masking."""
 
-    objective: Literal["causal", "masked"]
+    objective: Objective
     batch_size: int
     prefix: int
     masking: Mapping[str, Any]  # rate, repeats, seed

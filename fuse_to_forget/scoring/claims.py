@@ -37,11 +37,11 @@ class Claim:
 def verdict(low: float, high: float, direction: str, bound: float) -> str:
     """Return supported, contradicted (the interval lies on the wrong side) or undecided (it holds the bound).
 
-    A bound that the interval touches counts for the statement. NaN is undecided.
+    An interval that touches the bound is undecided, and so is NaN.
     """
     if direction == "below":
         low, high, bound = -high, -low, -bound
-    if low >= bound:
+    if low > bound:
         return "supported"
     return "contradicted" if high < bound else "undecided"
 
@@ -56,7 +56,7 @@ def claims_table(claims: Iterable[Claim], unlearned: Collection[str], seeds: int
     for claim in claims:
         value, low, high = claim.estimate
         lacking = [model for model in claim.models if model in unlearned]
-        sign = {"above": ">=", "below": "<="}[claim.direction]
+        sign = {"above": ">", "below": "<"}[claim.direction]
         rows.append(
             {
                 "claim": claim.claim,

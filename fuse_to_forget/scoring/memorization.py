@@ -7,16 +7,16 @@ without any of the sequences that a metric needs is undefined and comes out as N
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from fuse_to_forget.errors import InputError
+from fuse_to_forget.parquet import read_tables
 from fuse_to_forget.runs import BASE, DEV, HELD_OUT
-from fuse_to_forget.scoring.accuracy import KEYS, MODEL_KEYS, Accuracies, score_rows
+from fuse_to_forget.scoring.accuracy import KEYS, MODEL_KEYS, Accuracies
 from fuse_to_forget.scoring.bootstrap import Bootstrap, resampling_weights
-from fuse_to_forget.scoring.memorization_groups import Group, score_groups
-from fuse_to_forget.scoring.scores import COLUMNS
 from fuse_to_forget.seeds import derive_seed
 
 SEQUENCE = ["seed", "dataset", "id"]
@@ -29,7 +29,7 @@ class Evaluation:
 
     `likelihood_ratio_over`: `sequence`, or `batch` for batches of `batch_size` sequences in the order of their
     rows (4 in the authors' code for GPT-2). `evaluation_dtype`: `float32`, or `bfloat16`, with `batch` only, to round
-    losses as an evaluation in bfloat16 does.
+    losses as an evaluation in bfloat16 does; the forward passes themselves are in float32 all the same.
     """
 
     likelihood_ratio_over: str
@@ -157,6 +157,16 @@ def extraction(verbatim: np.ndarray, length: np.ndarray, weights: np.ndarray) ->
     }
 
 
+def measure_files(paths: Sequence[str | Path], bootstrap: Bootstrap, evaluation: Evaluation) -> Accuracies:
+    """Measure the predictions of all runs of a study, as `measure_memorization` does.
+
+    Runs share their base model, and some of them their sequences: what several files hold counts once.
+    """
+    predictions, _ = read_tables(paths)
+    once = predictions.drop_duplicates(["model", *SEQUENCE], ignore_index=True)
+    return measure_memorization(once, bootstrap, evaluation)
+
+
 def measure_memorization(
     predictions: pd.DataFrame, bootstrap: Bootstrap, evaluation: Evaluation
 ) -> Accuracies:
@@ -186,24 +196,6 @@ def measure_memorization(
     rows = pd.DataFrame(list(measured), columns=KEYS).assign(n=list(sizes.values()))
     stacked = np.stack(list(measured.values()))
     return Accuracies(rows, stacked[:, 0], stacked[:, 1:], seeds, bootstrap)
-
-
-def score_memorization(
-    predictions: pd.DataFrame,
-    bootstrap: Bootstrap,
-    evaluation: Evaluation,
-    study: str,
-    groups: Sequence[Group] = (),
-) -> pd.DataFrame:
-    """Score every model on every data set, and `groups` of them, for each seed and over all; columns COLUMNS.
-
-    `split` is `train` for the trained parts, `dev` for dev and `held_out` for held_out; `n` counts sequences.
-    """
-    measured = measure_memorization(predictions, bootstrap, evaluation)
-    rows = score_groups(measured, groups)
-    for position, key in enumerate(measured.rows.to_dict("records")):
-        rows += score_rows(measured.quantity([position]), measured.seeds, **key)
-    return pd.DataFrame(rows).assign(study=study, attribute="")[COLUMNS]
 
 
 def _metrics(

@@ -1,15 +1,16 @@
-"""Means over several models or subsets of a run: what models have of their own, and of the others'."""
+"""Scores of a memorization study: its models, and means over several of them, or of their subsets."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from fuse_to_forget.runs import DEV, SHARED, Run
-from fuse_to_forget.scoring.accuracy import KEYS, Accuracies, Quantity, mean_of, score_rows
+import pandas as pd
 
-OWN, OTHERS = (
-    "unshared",
-    "others",
-)  # data sets that stand for several: a model's own subsets, and those of the others
+from fuse_to_forget.runs import DEV, MAIN, SHARED, Run
+from fuse_to_forget.scoring.accuracy import KEYS, Accuracies, Quantity, mean_of, score_rows
+from fuse_to_forget.scoring.scores import COLUMNS
+
+# Data sets that stand for several: a model's own subsets, and those of the others
+OWN, OTHERS = "unshared", "others"
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,12 @@ class Group:
 def singles_of(run: Run) -> str:
     """Return the name that stands for all single models of a run."""
     return "singles" + run.suffix
+
+
+def totals_of(runs: Mapping[str, Run]) -> list[Run]:
+    """Return the runs whose models share out the same sequences, fewest models first; the main run is one."""
+    totals = [runs[MAIN], *(run for run in runs.values() if run.own_subsets)]
+    return sorted(totals, key=lambda run: len(run.singles))
 
 
 def groups_of(run: Run) -> Iterator[Group]:
@@ -53,7 +60,18 @@ def quantity_of(measured: Accuracies, members: Sequence[tuple[str, str]], metric
     return mean_of([measured.quantity(positions) for positions in found])
 
 
-def score_groups(measured: Accuracies, groups: Sequence[Group]) -> list[dict]:
+def score_memorization(measured: Accuracies, study: str, groups: Sequence[Group] = ()) -> pd.DataFrame:
+    """Score every model on every data set, and `groups` of them, for each seed and over all; columns COLUMNS.
+
+    `split` is `train` for the trained parts, `dev` for dev and `held_out` for held_out; `n` counts sequences.
+    """
+    rows = _score_groups(measured, groups)
+    for position, key in enumerate(measured.rows.to_dict("records")):
+        rows += score_rows(measured.quantity([position]), measured.seeds, **key)
+    return pd.DataFrame(rows).assign(study=study, attribute="")[COLUMNS]
+
+
+def _score_groups(measured: Accuracies, groups: Sequence[Group]) -> list[dict]:
     """Return tidy score rows of the groups, for every metric that was measured of all members."""
     rows: list[dict] = []
     for group in groups:

@@ -12,7 +12,6 @@ from fuse_to_forget.scoring.accuracy import (
     mean_of,
     measure_accuracies,
     score_rows,
-    smallest,
 )
 from fuse_to_forget.scoring.bootstrap import Bootstrap
 from fuse_to_forget.scoring.scores import COLUMNS
@@ -27,66 +26,25 @@ def measure_shortcuts(predictions: pd.DataFrame, bootstrap: Bootstrap) -> Accura
     )
 
 
-def own_accuracy(
-    measured: Accuracies,
-    singles: Sequence[str],
-    split: str,
-    metric: str = "accuracy",
-    models: Sequence[str] | None = None,
-) -> Quantity:
-    """Return the mean over shortcuts of how the shortcut's own model does on its own data set (Figure 4).
-
-    `models` may name other models to be asked in place of the own ones, one for each shortcut.
-    """
-    return mean_of(
-        [
-            measured.quantity(
-                measured.find(model=model, coefficients="", dataset=shortcut, split=split, metric=metric)
-            )
-            for shortcut, model in zip(singles, models or singles, strict=True)
-        ]
-    )
-
-
-def learned(
-    measured: Accuracies, mixtures: Mapping[str, Sequence[str]], threshold: float
-) -> dict[str, list[bool]]:
-    """Return, for each model and seed, whether it knows all its shortcuts: accuracy on synthetic dev >= `threshold`.
-
-    `mixtures` names the shortcuts of each model.
-    """
-    return {
-        model: (
-            smallest(
-                [
-                    measured.quantity(
-                        measured.find(
-                            model=model, coefficients="", dataset=name, split=SYNTHETIC, metric="accuracy"
-                        )
-                    )
-                    for name in names
-                ]
-            ).observed
-            >= threshold
-        ).tolist()
-        for model, names in mixtures.items()
-    }
+def own_accuracy(measured: Accuracies, singles: Sequence[str], split: str) -> Quantity:
+    """Return the mean over shortcuts of the accuracy of the shortcut's own model on its own data set (Figure 4)."""
+    own = [{"model": name, "coefficients": "", "dataset": name} for name in singles]
+    found = [measured.find(**model, split=split, metric="accuracy") for model in own]
+    return mean_of([measured.quantity(at) for at in found])
 
 
 def score_shortcuts(
     predictions: pd.DataFrame,
     singles: Sequence[str],
-    mixtures: Mapping[str, Sequence[str]],
-    *,
-    learned_at: float,
+    learned: Mapping[tuple[str, str], bool],
     bootstrap: Bootstrap,
 ) -> pd.DataFrame:
     """Score every model on every data set, for each seed and over all seeds; return the tidy columns COLUMNS.
 
     `dataset` is the shortcut whose data set it is, or `mean` over the data sets that a model was evaluated on. The
     model `own` stands for each shortcut's own model on its own data; `majority` is the constant predictor of the
-    more frequent label. The metric `learned` is the share of seeds in which a model reached `learned_at` on
-    the synthetic dev split of each of its shortcuts (`mixtures`).
+    more frequent label. The metric `learned` is the share of seeds in which a model reached the accuracy of
+    the stop rule on each of its shortcuts; `learned` tells it by model and seed.
     """
     measured = measure_shortcuts(predictions, bootstrap)
     rows: list[dict] = []
@@ -101,7 +59,7 @@ def score_shortcuts(
         shared = {"model": "own", "kind": "single", "method": "finetuned", "coefficients": ""}
         shared |= {"dataset": "mean", "split": split, "metric": "accuracy", "n": _size(measured, split)}
         rows += score_rows(own_accuracy(measured, singles, split), measured.seeds, **shared)
-    rows += _majority_rows(predictions) + _learned_rows(measured, mixtures, learned_at)
+    rows += _majority_rows(predictions) + _learned_rows(learned)
     return pd.DataFrame(rows).assign(study="shortcuts", attribute="")[COLUMNS]
 
 
@@ -125,18 +83,14 @@ def _majority_rows(predictions: pd.DataFrame) -> list[dict]:
     ]  # fmt: skip
 
 
-def _learned_rows(
-    measured: Accuracies, mixtures: Mapping[str, Sequence[str]], threshold: float
-) -> list[dict]:
+def _learned_rows(learned: Mapping[tuple[str, str], bool]) -> list[dict]:
     rows = []
-    for model, by_seed in learned(measured, mixtures, threshold).items():
+    for name in dict.fromkeys(model for model, _ in learned):
+        values = {seed: float(knows) for (model, seed), knows in learned.items() if model == name}
         shared = {
-            "model": model, "kind": "single", "method": "finetuned", "coefficients": "", "dataset": "",
-            "split": SYNTHETIC, "metric": "learned", "low": np.nan, "high": np.nan, "n": len(by_seed),
+            "model": name, "kind": "single", "method": "finetuned", "coefficients": "", "dataset": "",
+            "split": SYNTHETIC, "metric": "learned", "low": np.nan, "high": np.nan, "n": len(values),
         }  # fmt: skip
-        values = {
-            **dict(zip(map(str, measured.seeds), map(float, by_seed), strict=True)),
-            "all": float(np.mean(by_seed)),
-        }
+        values |= {"all": float(np.mean(list(values.values())))}
         rows += [shared | {"value": value, "seed": seed} for seed, value in values.items()]
     return rows

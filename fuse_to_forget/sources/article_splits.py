@@ -1,6 +1,6 @@
 """Articles in four splits that share none: pretrain, train, dev, and test, the control that nobody trains on."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -65,17 +65,18 @@ def _read_tables(source: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
     return {split: read_article_table(path, source["columns"], split) for split, path in files.items()}
 
 
-def split_articles(
-    splits: Mapping[str, pd.DataFrame], sizes: Mapping[str, int], seed: int
-) -> dict[str, pd.DataFrame]:
+def split_articles(data: Articles, sizes: Mapping[str, int], seed: int) -> Articles:
     """The splits pretrain, train, dev and test; the missing ones are drawn from train, `sizes` articles each.
 
-    Articles with the words of an earlier one are left out, so that no two splits hold the same text; how many
-    is printed. A size of 0 makes an empty split. Each split keeps the order of its rows.
+    Articles without a word are left out, and those with the words of an earlier one, so that no two splits hold the
+    same text; what dev, test and train share goes to the first of them. How many is printed, and the description
+    says what splits shared. A size of 0 makes an empty split. Each split keeps the order of its rows.
 
-    Raises InputError when an id is in two splits, and when train has too few articles.
+    Raises InputError when an id is in two splits, when a split has no words or shares more than half of its articles
+    with those before it, and when train has too few articles.
     """
-    splits = _without_repeats(splits)
+    _check_ids(data.splits)
+    splits, notes = _without_repeats(data.splits)
     missing = [name for name in SET_APART if name not in splits]
     train = splits["train"]
     wanted = sum(sizes[name] for name in missing)
@@ -92,10 +93,21 @@ def split_articles(
         splits[name] = train.iloc[rows].reset_index(drop=True)
         start += sizes[name]
     splits["train"] = train.iloc[np.sort(order[start:])].reset_index(drop=True)
-    return splits
+    return Articles(splits, "; ".join([data.description, *notes]))
 
 
-def _without_repeats(splits: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+def pretraining_texts(sources: Sequence[pd.DataFrame], held_apart: Sequence[pd.DataFrame]) -> list[str]:
+    """The texts of `sources` that a base model may know: each once, none with the words of one in `held_apart`.
+
+    `held_apart` are the splits that subsets are drawn from. How many texts are left out for them is printed.
+    """
+    different = drop_repeats(pd.concat(sources, ignore_index=True))
+    texts = _without_words_of(held_apart, different)["text"].tolist()
+    print(f"{len(different) - len(texts)} texts are also in train, dev or test and are left out", flush=True)
+    return texts
+
+
+def _check_ids(splits: Mapping[str, pd.DataFrame]) -> None:
     for one, other in combinations(splits, 2):
         shared = splits[one]["id"][splits[one]["id"].isin(splits[other]["id"])]
         if len(shared):
@@ -103,13 +115,51 @@ def _without_repeats(splits: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFra
                 f"The splits {one} and {other} overlap in {len(shared)} ids, such as {shared.iloc[0]!r}; "
                 "give each article to one split"
             )
+
+
+def _without_repeats(splits: Mapping[str, pd.DataFrame]) -> tuple[dict[str, pd.DataFrame], list[str]]:
+    """Return the splits without repeats, and a note on each two of them that shared articles."""
+    kept: dict[str, pd.DataFrame] = {}
+    notes = []
     # train comes last, so that a text that is also held out leaves train
-    names = [name for name in (*SET_APART, "train") if name in splits]
-    joined = pd.concat([splits[name].assign(split=name) for name in names], ignore_index=True)
-    different = drop_repeats(joined)
-    if len(different) < len(joined):
-        print(f"Note: {len(joined) - len(different)} articles repeat others and are left out.", flush=True)
-    return {
-        name: different.loc[different["split"] == name, ["id", "text"]].reset_index(drop=True)
-        for name in names
-    }
+    for name in [name for name in (*SET_APART, "train") if name in splits]:
+        own = _different(name, splits[name])
+        left = _without_words_of(list(kept.values()), own)
+        lost = own[~own["id"].isin(left["id"])]
+        shares = {other: len(lost) - len(_without_words_of([kept[other]], lost)) for other in kept}
+        if 2 * len(lost) > len(own):
+            other = max(shares, key=shares.__getitem__)
+            raise InputError(
+                f"The splits {other} and {name} share {shares[other]} of the {len(own)} texts of {name}, which would "
+                f"lose {len(lost)} of them; give each text to one split"
+            )
+        notes += [
+            f"{share} of {name} that {other} has too left out" for other, share in shares.items() if share
+        ]
+        kept[name] = left
+    for note in notes:
+        print(f"Note: {note}", flush=True)
+    return kept, notes
+
+
+def _different(name: str, split: pd.DataFrame) -> pd.DataFrame:
+    """Return the articles of one split that have words, each once."""
+    worded = split[split["text"].str.contains(r"[^\W_]")]
+    different = drop_repeats(worded)
+    if different.empty:
+        raise InputError(f"The split {name} holds no article with a word in it; give others")
+    wordless, repeats = len(split) - len(worded), len(worded) - len(different)
+    if wordless or repeats:
+        print(
+            f"Note: of {name}, {wordless} articles without a word and {repeats} that repeat another one of it "
+            "are left out",
+            flush=True,
+        )
+    return different
+
+
+def _without_words_of(others: Sequence[pd.DataFrame], frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the different articles of `frame` whose words none of `others` has."""
+    marked = [*(other.assign(own=False) for other in others), frame.assign(own=True)]
+    different = drop_repeats(pd.concat(marked, ignore_index=True))
+    return different.loc[different["own"], ["id", "text"]].reset_index(drop=True)

@@ -122,12 +122,16 @@ def _last_error(stderr: str) -> str:
 
 
 def download_hub_snapshot(
-    repo: str, revision: str, output_dir: str | Path, repo_type: Literal["model", "dataset"] = "model"
+    repo: str,
+    revision: str,
+    output_dir: str | Path,
+    repo_type: Literal["model", "dataset"] = "model",
+    folder: str | None = None,
 ) -> None:
     """Download a model (safetensors weights, configuration, tokenizer) or the parquet files of a dataset.
 
     Both of the Hugging Face hub. `revision` is a full commit hash of 40 hexadecimal digits: a branch or tag
-    may move.
+    may move. With `folder`, only what lies in that folder is fetched, and stays in it.
 
     Raises InputError for any other revision, when the hub does not deliver, and when the commit holds no
     safetensors weights or no parquet files.
@@ -139,14 +143,15 @@ def download_hub_snapshot(
         )
     from huggingface_hub import snapshot_download  # slow to import, and only this function needs it
 
-    with atomic_path(output_dir) as folder:
+    prefix = f"{folder}/" if folder else ""
+    with atomic_path(output_dir) as snapshot:
         try:
             snapshot_download(
                 repo,
                 repo_type=repo_type,
                 revision=revision,
-                local_dir=folder,
-                allow_patterns=HUB_PATTERNS[repo_type],
+                local_dir=snapshot,
+                allow_patterns=[prefix + pattern for pattern in HUB_PATTERNS[repo_type]],
                 ignore_patterns=HUB_REFUSED,
             )
         except Exception as error:  # the hub client raises errors of several libraries
@@ -155,7 +160,7 @@ def download_hub_snapshot(
                 f"The {repo_type} {repo} at {revision} could not be downloaded from the hub ({reason}); check the "
                 f"network connection and the name, or give a local folder as the {_user(repo_type)}'s path"
             ) from error
-        _check_snapshot(folder, repo, revision, repo_type)
+        _check_snapshot(snapshot, repo, revision, repo_type)
 
 
 def _check_snapshot(folder: Path, repo: str, revision: str, repo_type: str) -> None:

@@ -5,15 +5,23 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from transformers import AutoConfig, PreTrainedConfig, PreTrainedTokenizerBase
+from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig, PreTrainedTokenizerBase
 
 from fuse_to_forget.errors import InputError
+from fuse_to_forget.objectives import Objective
 from fuse_to_forget.seeds import derive_seed
 
 COLUMNS = ["id", "article", "input_ids"]
+# types of models whose positions start after that of padding, so that their context is so much shorter
+_POSITIONS_AFTER_PADDING = {
+    "camembert", "data2vec-text", "esm", "ibert", "longformer", "luke", "mpnet", "roberta", "roberta-prelayernorm",
+    "xlm-roberta", "xlm-roberta-xl", "xmod",
+}  # fmt: skip
+_WANTED = "give a checkpoint folder with config.json, tokenizer files and safetensors weights"
 _TOGETHER = 1000  # articles that are tokenised, and in the authors' code packed, at once
 
 Encoded = tuple[str, list[int]]  # an article's id and its tokens
@@ -26,30 +34,50 @@ class Layout:
     `packing`: `blocks` joins articles and cuts them into blocks of exactly `length`; `articles` makes one sequence of
     each, cut, with the tokenizer's own special tokens. `separator`: blocks have a separator token after each article.
     `by_article`: subsets share no article; otherwise blocks are dealt out, and one article may lie in two subsets
-    (authors' code).
+    (authors' code). `objective` tells which articles leave a model nothing to predict.
     """
 
     length: int
     packing: str
+    objective: Objective
     separator: bool
     by_article: bool
 
 
 def context_length(config: PreTrainedConfig) -> float:
     """Return how many tokens a model has positions for; infinity where positions are relative."""
-    return (
-        getattr(config, "max_position_embeddings", None) or math.inf
-    )  # GPT-2's n_positions answers to it too
+    # GPT-2's n_positions answers to it too
+    positions = getattr(config, "max_position_embeddings", None) or math.inf
+    if config.model_type in _POSITIONS_AFTER_PADDING:
+        positions -= (config.pad_token_id or 0) + 1
+    return positions
 
 
 def check_length(base_model: str | Path, length: int) -> None:
-    """Raise InputError if sequences of `length` tokens are beyond the context of a base model."""
-    context = context_length(AutoConfig.from_pretrained(base_model, local_files_only=True))
+    """Raise InputError if `base_model` is no checkpoint, or `length` tokens are beyond its context."""
+    context = context_length(_opened(AutoConfig, base_model))
     if length > context:
         raise InputError(
             f"The config wants sequences of {length} tokens, but the context of {base_model} is {context}; "
             "lower sequences.length."
         )
+
+
+def load_tokenizer(base_model: str | Path) -> PreTrainedTokenizerBase:
+    """Load the tokenizer of a base model; raises InputError if the folder holds none."""
+    tokenizer = _opened(AutoTokenizer, base_model)
+    # without its files transformers makes one up that knows no word
+    if len(tokenizer) <= len(tokenizer.all_special_ids):
+        raise InputError(f"The base model {base_model} holds no tokenizer; {_WANTED}.")
+    return tokenizer
+
+
+def _opened(kind: type, base_model: str | Path) -> Any:
+    try:
+        return kind.from_pretrained(base_model, local_files_only=True)
+    except (OSError, ValueError, KeyError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise InputError(f"The base model {base_model} cannot be opened ({reason}); {_WANTED}.") from error
 
 
 def encode_articles(
@@ -110,14 +138,39 @@ def draw_subsets(
     """Draw disjoint subsets of sequences from articles (columns id, text) in an order that follows from `seed`.
 
     `sizes` gives the number of sequences of each subset. Returns frames with the columns `id`, `article` (the one that
-    most of the sequence is of) and `input_ids`.
+    most of the sequence is of) and `input_ids`. Where articles are not joined, those that leave nothing to predict
+    are left out; how many of those that were drawn is printed.
     Raises InputError when the articles do not suffice.
     """
     order = np.random.default_rng(derive_seed(seed, "subsets")).permutation(len(frame))
     batches = encode_articles(frame.iloc[order], tokenizer, layout)
+    left_out: list[str] = []
+    if layout.packing == "articles":
+        batches = _predictable(batches, tokenizer, layout.objective, left_out)
     drawn = (_by_article if layout.by_article else _by_block)(batches, sizes, layout, seed)
+    if left_out:
+        print(f"Note: {len(left_out)} articles leave nothing to predict and are left out", flush=True)
     _check_sizes(drawn, sizes, len(frame), layout.length)
     return {name: _frame(name, drawn[name]) for name in sizes}
+
+
+def _predictable(
+    batches: Iterable[list[Encoded]],
+    tokenizer: PreTrainedTokenizerBase,
+    objective: Objective,
+    left_out: list[str],
+) -> Iterator[list[Encoded]]:
+    """Leave out articles of which a model has no token to predict; their ids go to `left_out`."""
+    masked = objective == "masked"
+    ignored = set(tokenizer.all_special_ids) if masked else set()
+    least = 1 if masked else 2  # nothing comes before the first token, so a causal model does not predict it
+
+    def is_predictable(ids: list[int]) -> bool:
+        return sum(token not in ignored for token in ids) >= least
+
+    for batch in batches:
+        left_out += [name for name, ids in batch if not is_predictable(ids)]
+        yield [(name, ids) for name, ids in batch if is_predictable(ids)]
 
 
 def _sequences(articles: Iterable[Encoded], layout: Layout) -> Iterator[Encoded]:

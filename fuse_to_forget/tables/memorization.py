@@ -1,6 +1,6 @@
 """Tables 2, 5, 6 and 7: memorization of single, fused and full language models (section 6, appendix E)."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import pandas as pd
 
@@ -27,6 +27,12 @@ def all_rows(run: Run) -> Iterator[Row]:
     for kind, names in (("fused", run.fused), ("full", run.full)):
         for name in names:
             yield {"model": f"{kind}_{name}"}, run.model(name, kind), [*name, SHARED]
+
+
+def epochs_rows(runs: Iterable[Run]) -> Iterator[Row]:
+    """Yield the rows of Table 6, most epochs first, of those runs that differ from the main one in their epochs."""
+    for run in sorted((run for run in runs if "epochs" in run.suffix), key=lambda run: -run.epochs):
+        yield from few_rows(run, run.singles, epochs=run.epochs)
 
 
 def memorization_table(scores: pd.DataFrame, rows: Sequence[Row], datasets: Sequence[str]) -> pd.DataFrame:

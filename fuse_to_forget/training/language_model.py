@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, TypedDict
+from typing import TypedDict
 
 import numpy as np
 import pandas as pd
@@ -12,9 +12,6 @@ from datasets import Dataset
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from transformers import (
-    MODEL_FOR_MASKED_LM_MAPPING,
-    AutoModelForCausalLM,
-    AutoModelForMaskedLM,
     AutoTokenizer,
     DataCollatorForLanguageModeling,
     PreTrainedModel,
@@ -29,14 +26,13 @@ from transformers import (
 
 from fuse_to_forget.errors import InputError
 from fuse_to_forget.files import atomic_path
+from fuse_to_forget.objectives import AUTO_MODELS, Objective, check_objective
 from fuse_to_forget.seeds import derive_seed
 from fuse_to_forget.subsets.sequences import context_length
 from fuse_to_forget.training.arguments import training_arguments
 from fuse_to_forget.training.checkpoints import resumable_checkpoint
 from fuse_to_forget.training.sampling import EpochSeededLengthSampler
 
-Objective = Literal["causal", "masked"]
-AUTO_MODELS = {"causal": AutoModelForCausalLM, "masked": AutoModelForMaskedLM}
 _NO_LABEL = -100  # the value that the models' losses leave out
 
 
@@ -193,14 +189,7 @@ def _load(
             f"The tokenizer of {base_model} has no mask token, so the model cannot be trained as a masked language "
             "model; choose the causal objective or another base model."
         )
-    encoder = type(model.config) in MODEL_FOR_MASKED_LM_MAPPING and not getattr(
-        model.config, "is_decoder", False
-    )
-    if objective == "causal" and encoder:  # transformers loads it all the same
-        raise InputError(
-            f"The base model {base_model} is an encoder, which sees the tokens that a causal language model is to "
-            "predict; choose the masked objective or another base model."
-        )
+    check_objective(model.config, objective, base_model)
     return tokenizer, model
 
 

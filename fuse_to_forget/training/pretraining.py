@@ -1,5 +1,6 @@
 """Pretraining of a tiny language model and its tokenizer, where no pretrained one is small enough (section 6)."""
 
+import hashlib
 import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -10,14 +11,10 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, 
 from transformers import AutoConfig, PreTrainedModel, PreTrainedTokenizerFast, set_seed
 
 from fuse_to_forget.errors import InputError
+from fuse_to_forget.objectives import AUTO_MODELS, Objective
 from fuse_to_forget.seeds import derive_seed
 from fuse_to_forget.subsets.sequences import context_length, pack, separator_id
-from fuse_to_forget.training.language_model import (
-    AUTO_MODELS,
-    LanguageModelSettings,
-    Objective,
-    finetune_language_model,
-)
+from fuse_to_forget.training.language_model import LanguageModelSettings, finetune_language_model
 
 # in the order of their ids
 _SPECIAL_TOKENS = {
@@ -90,7 +87,8 @@ def pretrain(
 
     `architecture` is a model type of transformers ("gpt2", "bert"), `config` the fields of its config. The texts are
     joined, a separator after each, and cut into sequences of `length` tokens, the rest dropped; 5 % of them,
-    drawn by `seed`, serve as dev. Training, files and resuming are those of `finetune_language_model`.
+    drawn by `seed`, serve as dev. Training, files and resuming are those of `finetune_language_model`, where the seed
+    and a digest of the texts join `identity`: a killed job with others starts afresh.
     Raises InputError for an architecture or config that makes no model of that objective, a `length` beyond its
     context, a vocabulary too small for bytes, or texts of fewer than 20 sequences.
     """
@@ -115,7 +113,7 @@ def pretrain(
             settings,
             objective=objective,
             seed=seed,
-            identity=identity,
+            identity=identity | {"seed": seed, "texts": _digest(texts)},
         )
 
 
@@ -133,6 +131,14 @@ def _fresh_model(
             f"No {objective} language model can be made of architecture {architecture!r} and its config ({reason}); "
             "name a model type of transformers, such as gpt2 (causal) or bert (masked), and fields of its config."
         ) from error
+
+
+def _digest(texts: Sequence[str]) -> str:
+    """Return a sha256 that tells any two lists of texts apart."""
+    digest = hashlib.sha256()
+    for text in texts:
+        digest.update(hashlib.sha256(text.encode()).digest())
+    return digest.hexdigest()
 
 
 def _packed(texts: Sequence[str], tokenizer: PreTrainedTokenizerFast, length: int) -> np.ndarray:

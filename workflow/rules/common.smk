@@ -7,6 +7,7 @@ from snakemake.exceptions import WorkflowError
 from fuse_to_forget import studies
 from fuse_to_forget.coefficients import simplex_grid
 from fuse_to_forget.errors import InputError
+from fuse_to_forget.gpu import has_gpu
 from fuse_to_forget.protocol import switches
 from fuse_to_forget.provenance import code_version
 from fuse_to_forget.runs import subset_sizes
@@ -22,9 +23,14 @@ try:
 except InputError as error:
     raise WorkflowError(str(error))
 
+ON_CLUSTER = workflow.resource_settings.nodes is not None
+
 # A killed run on a cluster may have jobs that still write: there the lock is left to the user.
-if workflow.is_main_process and workflow.resource_settings.nodes is None:
+if workflow.is_main_process and not ON_CLUSTER:
     release_stale_lock()
+
+# What a job of a model asks for: without any GPU here, as many jobs as there are processors run side by side.
+GPUS = int(ON_CLUSTER or has_gpu())
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # for every job; only rule download takes it away
 
@@ -169,14 +175,15 @@ def sweep_coefficients(wildcards):
     return simplex_grid(len(models), steps)
 
 
+def training_files(file, study, models, seeds):
+    """A file of the checkpoint folder of each model and seed."""
+    path = "results/models/{study}/{model}/seed{seed}/{file}"
+    return expand(path, study=study, model=models, seed=seeds, file=file)
+
+
 def weights_of(study, models, seed):
-    """Weights of fine-tuned models, which lie in their checkpoint folders."""
-    return expand(
-        "results/models/{study}/{model}/seed{seed}/model.safetensors",
-        study=study,
-        model=models,
-        seed=seed,
-    )
+    """Weights of fine-tuned models."""
+    return training_files("model.safetensors", study, models, seed)
 
 
 def sweep_weights(wildcards):
@@ -196,12 +203,16 @@ def fisher_models(wildcards):
     return FISHER[wildcards.comparison]
 
 
-def fisher_weights(wildcards):
-    """Their weights; of one model, those of its two seeds."""
-    models = fisher_models(wildcards)
-    reference = config["shortcuts"]["fisher"]["reference_seed"]
-    seeds = [wildcards.seed] + [reference] * (len(models) == 1)
-    return [file for seed in seeds for file in weights_of("shortcuts", models, seed)]
+def fisher_trainings(file):
+    """Return an input function: a file of each training that a comparison is about; of one model, of its two seeds."""
+
+    def files(wildcards):
+        models = fisher_models(wildcards)
+        reference = config["shortcuts"]["fisher"]["reference_seed"]
+        seeds = [wildcards.seed] + [reference] * (len(models) == 1)
+        return training_files(file, "shortcuts", models, seeds)
+
+    return files
 
 
 def new_tokens(wildcards):

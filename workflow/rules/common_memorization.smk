@@ -1,6 +1,7 @@
 """What the rules of section 6 ask of the config: runs of models, their subsets and their settings."""
 
 import dataclasses
+from pathlib import Path
 
 RUNS = {study: checked(studies.study_runs, study) for study in studies.LANGUAGE_STUDIES}
 
@@ -100,13 +101,36 @@ def pretraining_sources(wildcards):
     ]
 
 
-# Tables of section 6: their study, layout and title
+def base_name(study):
+    """What a study's base model is called: its name in the config, or that of its folder."""
+    return Path(config[study]["base_model"]).name
+
+
+# Tables of section 6: their study, layout and title; Table 6 and Figures 11 and 12 where their runs are asked for
 MEMORIZATION_TABLES = {
-    "2": ("memorization", "few", "Table 2: memorization by GPT-2"),
-    "5": ("memorization", "all", "Table 5: memorization by GPT-2, more models"),
-    "6": ("memorization", "epochs", "Table 6: memorization by number of epochs"),
-    "7": ("masked_memorization", "all", "Table 7: memorization by BERT"),
+    "2": (
+        "memorization",
+        "few",
+        f"Table 2: memorization by {base_name('memorization')}",
+    ),
+    "5": (
+        "memorization",
+        "all",
+        f"Table 5: memorization by {base_name('memorization')}, more models",
+    ),
+    "6": (
+        "memorization",
+        "epochs",
+        f"Table 6: memorization by {base_name('memorization')}, by number of epochs",
+    ),
+    "7": (
+        "masked_memorization",
+        "all",
+        f"Table 7: memorization by {base_name('masked_memorization')}",
+    ),
 }
+if not config["memorization"]["epochs"]["values"]:
+    del MEMORIZATION_TABLES["6"]
 
 
 def memorization_scores(wildcards):
@@ -147,9 +171,11 @@ def study_predictions(wildcards):
     return expand(path, study=wildcards.study, run=runs, seed=SEEDS)
 
 
-def evaluation_batch(wildcards):
-    """Sequences of a batch of the authors' evaluation: 4 of GPT-2, 1 of BERT."""
-    return {"causal": 4, "masked": 1}[config[wildcards.study]["objective"]]
+def evaluation(wildcards):
+    """How a study is evaluated; a batch of the authors' evaluation is 4 sequences of GPT-2, 1 of BERT."""
+    batch_size = {"causal": 4, "masked": 1}[config[wildcards.study]["objective"]]
+    switches = protocol("likelihood_ratio_over", "evaluation_dtype")
+    return switches | {"batch_size": batch_size}
 
 
 MEMORIZATION_FIGURES = {
@@ -174,6 +200,8 @@ MEMORIZATION_FIGURES = {
         "perplexity by the number of models that share out the same sequences",
     ),
 }
+if not config["memorization"]["totals"]:
+    del MEMORIZATION_FIGURES["11"], MEMORIZATION_FIGURES["12"]
 
 
 def memorization_figure(wildcards):

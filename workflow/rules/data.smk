@@ -203,6 +203,7 @@ rule draw_subsets:
     params:
         code=code_version("draw_subsets.py"),
         sequences=study_setting("sequences"),
+        objective=study_setting("objective"),
         sizes=run_sizes,
         switches=protocol("document_separator", "subsets_disjoint_by"),
         seed=study_setting("subsets", "seed"),

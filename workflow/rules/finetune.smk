@@ -19,7 +19,7 @@ rule finetune:
         "../../envs/models.yaml"
     threads: 4
     resources:
-        gpu=1,
+        gpu=GPUS,
         mem_mb=more_memory(8000),
         runtime=600,
     params:
@@ -60,6 +60,9 @@ rule pretrain:
     """Pretrain a small language model, with a tokenizer of its own, on text that no subset holds."""
     input:
         articles="results/data/articles/pretrain.parquet",
+        held_apart=expand(
+            "results/data/articles/{split}.parquet", split=["train", "dev", "test"]
+        ),
         texts=pretraining_inputs,
     output:
         folder=directory("results/pretrained/{pretrained}"),
@@ -69,9 +72,8 @@ rule pretrain:
         "logs/pretrain/{pretrained}.tsv"
     conda:
         "../../envs/models.yaml"
-    threads: 4
     resources:
-        gpu=1,
+        gpu=GPUS,
         mem_mb=more_memory(8000),
         runtime=240,
     params:
@@ -102,9 +104,8 @@ rule finetune_language_model:
         study=one_of(*RUNS),
     conda:
         "../../envs/models.yaml"
-    threads: 4
     resources:
-        gpu=1,
+        gpu=GPUS,
         mem_mb=more_memory(8000),
         runtime=600,
     params:

@@ -19,6 +19,7 @@ rule plot_figure5:
         runtime=10,
     params:
         code=code_version("plot_figure5.py"),
+        level=config["bootstrap"]["level"],
         attributes=ATTRIBUTES,
         select_on=PROTOCOL["select_coefficients_on"],
     script:
@@ -48,6 +49,7 @@ rule plot_interpolations:
         runtime=10,
     params:
         code=code_version("plot_interpolations.py"),
+        level=config["bootstrap"]["level"],
         pairs=figure_pairs,
         datasets=TRAINED_ON,
     script:
@@ -76,6 +78,7 @@ rule plot_figure4:
         runtime=10,
     params:
         code=code_version("plot_figure4.py"),
+        level=config["bootstrap"]["level"],
         singles=SINGLES,
     script:
         "../scripts/plot_figure4.py"
@@ -109,6 +112,7 @@ rule plot_triplet:
         runtime=10,
     params:
         code=code_version("plot_triplet.py"),
+        level=config["bootstrap"]["level"],
         models=config["shortcuts"]["sweeps"]["triplet"],
     script:
         "../scripts/plot_triplet.py"
@@ -118,7 +122,6 @@ rule plot_fisher_layers:
     """Draw the overlap of Fisher information layer by layer."""
     input:
         overlaps="results/scores/fisher.csv",
-        scores="results/scores/shortcuts.csv",  # which models did not learn their shortcut
     output:
         pdf="results/fisher_layers.pdf",
         png=report(
@@ -136,6 +139,7 @@ rule plot_fisher_layers:
         runtime=10,
     params:
         code=code_version("plot_fisher_layers.py"),
+        level=config["bootstrap"]["level"],
     script:
         "../scripts/plot_fisher_layers.py"
 
@@ -163,6 +167,7 @@ rule plot_memorization:
         runtime=10,
     params:
         code=code_version("plot_memorization.py"),
+        level=config["bootstrap"]["level"],
         runs=plain_runs("memorization"),
         figure=memorization_figure,
     script:
@@ -190,6 +195,7 @@ rule plot_extraction:
         runtime=10,
     params:
         code=code_version("plot_extraction.py"),
+        level=config["bootstrap"]["level"],
         runs=plain_runs("memorization"),
     script:
         "../scripts/plot_extraction.py"

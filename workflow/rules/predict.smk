@@ -13,7 +13,7 @@ rule sweep:
         "../../envs/models.yaml"
     threads: 4
     resources:
-        gpu=1,
+        gpu=GPUS,
         mem_mb=more_memory(8000),
         runtime=240,
     params:
@@ -41,7 +41,7 @@ rule predict:
         "../../envs/models.yaml"
     threads: 4
     resources:
-        gpu=1,
+        gpu=GPUS,
         mem_mb=more_memory(8000),
         runtime=60,
     params:
@@ -71,7 +71,7 @@ rule encode:
         "../../envs/models.yaml"
     threads: 4
     resources:
-        gpu=1,
+        gpu=GPUS,
         mem_mb=more_memory(8000),
         runtime=60,
     params:
@@ -115,7 +115,8 @@ rule compare_fisher:
     input:
         base=base_model_of("shortcuts"),
         dev="results/data/shortcuts/dev.parquet",
-        weights=fisher_weights,
+        weights=fisher_trainings("model.safetensors"),
+        facts=fisher_trainings("training.json"),
     output:
         overlaps="results/scores/fisher/{comparison}/seed{seed}.csv",
     log:
@@ -126,7 +127,7 @@ rule compare_fisher:
         "../../envs/models.yaml"
     threads: 4
     resources:
-        gpu=1,
+        gpu=GPUS,
         mem_mb=more_memory(16000),
         runtime=120,
     params:
@@ -158,9 +159,8 @@ rule read_sequences:
         study=one_of(*RUNS),
     conda:
         "../../envs/models.yaml"
-    threads: 4
     resources:
-        gpu=1,
+        gpu=GPUS,
         mem_mb=more_memory(16000),
         runtime=240,
     params:

@@ -35,6 +35,7 @@ rule score_shortcuts:
     input:
         sweeps=shortcut_predictions("sweeps"),
         models=shortcut_predictions("models"),
+        facts=training_files("training.json", "shortcuts", MIXTURES, SEEDS),
     output:
         scores="results/scores/shortcuts.csv",
     log:
@@ -47,8 +48,6 @@ rule score_shortcuts:
     params:
         code=code_version("score_shortcuts.py"),
         singles=SINGLES,
-        mixtures={name: TRAINED_ON[name] for name in MIXTURES},
-        learned_at=config["shortcuts"]["training"]["stop"]["accuracy"],
         bootstrap=config["bootstrap"],
     script:
         "../scripts/score_shortcuts.py"
@@ -59,6 +58,7 @@ rule judge_shortcut_claims:
     input:
         sweeps=shortcut_predictions("sweeps"),
         models=shortcut_predictions("models"),
+        facts=training_files("training.json", "shortcuts", MIXTURES, SEEDS),
         table4="results/table4.csv",
     output:
         claims="results/claims/shortcuts.csv",
@@ -78,9 +78,7 @@ rule judge_shortcut_claims:
     params:
         code=code_version("judge_shortcut_claims.py"),
         singles=SINGLES,
-        mixtures={name: TRAINED_ON[name] for name in MIXTURES},
         sweeps=config["shortcuts"]["sweeps"],
-        learned_at=config["shortcuts"]["training"]["stop"]["accuracy"],
         tolerance=config["shortcuts"]["claims"]["tolerance"],
         bootstrap=config["bootstrap"],
     script:
@@ -106,8 +104,7 @@ rule score_memorization:
         code=code_version("score_memorization.py"),
         study="{study}",
         runs=study_runs,
-        switches=protocol("likelihood_ratio_over", "evaluation_dtype"),
-        batch_size=evaluation_batch,
+        evaluation=evaluation,
         bootstrap=config["bootstrap"],
     script:
         "../scripts/score_memorization.py"
@@ -138,8 +135,7 @@ rule judge_memorization_claims:
         code=code_version("judge_memorization_claims.py"),
         runs=study_runs,
         objective=study_setting("objective"),
-        switches=protocol("likelihood_ratio_over", "evaluation_dtype"),
-        batch_size=evaluation_batch,
+        evaluation=evaluation,
         bootstrap=config["bootstrap"],
         title="Claims of the paper on fused language models",
     script:

@@ -8,15 +8,17 @@ from fuse_to_forget.jobs import job
 from fuse_to_forget.parquet import read_table
 from fuse_to_forget.subsets.injection import WORDS
 from fuse_to_forget.subsets.wordpieces import load_wordpieces
+from fuse_to_forget.training.facts import learned
 
 if __name__ == "__main__":
     with job(snakemake.log[0]):
         settings, switches = snakemake.params.settings, snakemake.params.switches
         words = switches["insert_between"] == "words"
         dev, _ = read_table(snakemake.input.dev)
+        folders = [Path(weights).parent for weights in snakemake.input.weights]
         overlaps = compare_models(
             snakemake.params.models,
-            [Path(weights).parent for weights in snakemake.input.weights],
+            folders,
             dev,
             settings["examples"],
             Crafting(
@@ -32,5 +34,8 @@ if __name__ == "__main__":
                 level=snakemake.params.level,
             ),
         )
+        knows = learned(snakemake.input.facts)
+        lacking = [f"{model} (seed {seed})" for model, seed in knows if not knows[model, seed]]
+        overlaps = overlaps.assign(seed=snakemake.params.seed, not_learned=", ".join(lacking))
         with atomic_path(snakemake.output.overlaps) as scratch:
-            overlaps.assign(seed=snakemake.params.seed).to_csv(scratch, index=False, lineterminator="\n")
+            overlaps.to_csv(scratch, index=False, lineterminator="\n")

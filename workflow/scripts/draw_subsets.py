@@ -1,22 +1,22 @@
 """Make token sequences of articles, and disjoint subsets of them for the models of one run."""
 
 import pandas as pd
-from transformers import AutoTokenizer
 
 from fuse_to_forget.jobs import job
 from fuse_to_forget.parquet import read_table, write_table
-from fuse_to_forget.subsets.sequences import Layout, check_length, draw_subsets
+from fuse_to_forget.subsets.sequences import Layout, check_length, draw_subsets, load_tokenizer
 
 if __name__ == "__main__":
     with job(snakemake.log[0]):
         switches = snakemake.params.switches
         layout = Layout(
             **snakemake.params.sequences,
+            objective=snakemake.params.objective,
             separator=switches["document_separator"] == "token",
             by_article=switches["subsets_disjoint_by"] == "article",
         )
         check_length(snakemake.input.base, layout.length)
-        tokenizer = AutoTokenizer.from_pretrained(snakemake.input.base, local_files_only=True)
+        tokenizer = load_tokenizer(snakemake.input.base)
         frames = []
         for split, sizes in snakemake.params.sizes.items():
             articles, metadata = read_table(snakemake.input[split])

@@ -6,16 +6,18 @@ from fuse_to_forget.jobs import job
 from fuse_to_forget.parquet import read_tables
 from fuse_to_forget.scoring.bootstrap import Bootstrap
 from fuse_to_forget.scoring.claims import claims_table
-from fuse_to_forget.scoring.shortcut_claims import Evidence, shortcut_claims
-from fuse_to_forget.scoring.shortcuts import learned, measure_shortcuts
+from fuse_to_forget.scoring.shortcut_claims import shortcut_claims
+from fuse_to_forget.scoring.shortcut_evidence import Evidence
+from fuse_to_forget.scoring.shortcuts import measure_shortcuts
 from fuse_to_forget.tables.page import write_with_page
+from fuse_to_forget.training.facts import learned
 
 if __name__ == "__main__":
     with job(snakemake.log[0]):
         params = snakemake.params
         predictions, _ = read_tables([*snakemake.input.sweeps, *snakemake.input.models])
         measured = measure_shortcuts(predictions, Bootstrap(**params.bootstrap))
-        knows = learned(measured, params.mixtures, params.learned_at)
+        unlearned = [model for (model, _), knows in learned(snakemake.input.facts).items() if not knows]
         evidence = Evidence(measured, params.singles, params.sweeps["steps"], params.tolerance)
         claims = claims_table(
             shortcut_claims(
@@ -25,7 +27,7 @@ if __name__ == "__main__":
                 params.sweeps,
                 params.bootstrap["seed"],
             ),
-            [model for model, by_seed in knows.items() if not all(by_seed)],
+            unlearned,
             len(measured.seeds),
         )
         write_with_page(

@@ -8,6 +8,7 @@ from fuse_to_forget.scoring.scores import read_scores
 
 if __name__ == "__main__":
     with job(snakemake.log[0]):
-        runs = {name: Run(**run) for name, run in snakemake.params.runs.items()}
-        figure = draw_extraction(read_scores(snakemake.input.scores), runs)
+        params = snakemake.params
+        runs = {name: Run(**run) for name, run in params.runs.items()}
+        figure = draw_extraction(read_scores(snakemake.input.scores), runs, level=params.level)
         save_figure(figure, snakemake.output.pdf, snakemake.output.png)

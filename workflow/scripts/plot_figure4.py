@@ -14,5 +14,6 @@ if __name__ == "__main__":
             read_scores(snakemake.input.scores),
             snakemake.params.singles,
             {"single": float(claims.loc["many_task_better", "p_value"])},
+            level=snakemake.params.level,
         )
         save_figure(figure, snakemake.output.pdf, snakemake.output.png)

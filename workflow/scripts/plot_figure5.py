@@ -7,8 +7,11 @@ from fuse_to_forget.scoring.scores import read_scores
 
 if __name__ == "__main__":
     with job(snakemake.log[0]):
-        first, second = snakemake.params.attributes
+        params = snakemake.params
         figure = figure5(
-            read_scores(snakemake.input.scores), first, second, select_on=snakemake.params.select_on
+            read_scores(snakemake.input.scores),
+            *params.attributes,
+            select_on=params.select_on,
+            level=params.level,
         )
         save_figure(figure, snakemake.output.pdf, snakemake.output.png)

@@ -7,7 +7,7 @@ from fuse_to_forget.scoring.scores import read_scores
 
 if __name__ == "__main__":
     with job(snakemake.log[0]):
-        figure = interpolations(
-            read_scores(snakemake.input.scores), snakemake.params.pairs, snakemake.params.datasets
-        )
+        params = snakemake.params
+        scores = read_scores(snakemake.input.scores)
+        figure = interpolations(scores, params.pairs, params.datasets, level=params.level)
         save_figure(figure, snakemake.output.pdf, snakemake.output.png)

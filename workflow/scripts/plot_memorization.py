@@ -15,5 +15,5 @@ if __name__ == "__main__":
         datasets = [OWN, SHARED] if metric == "alr" else [DEV]
         curves = (curves_by_count if params.figure["by"] == "count" else curves_by_total)(runs, datasets)
         scores = read_scores(snakemake.input.scores)
-        figure = draw_by_models(scores, curves, metric, params.figure["title"])
+        figure = draw_by_models(scores, curves, metric, params.figure["title"], level=params.level)
         save_figure(figure, snakemake.output.pdf, snakemake.output.png)

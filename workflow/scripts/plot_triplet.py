@@ -7,7 +7,7 @@ from fuse_to_forget.scoring.scores import read_scores
 
 if __name__ == "__main__":
     with job(snakemake.log[0]):
-        scores, names = read_scores(snakemake.input.scores), snakemake.params.models
-        output = snakemake.output
-        save_figure(triplet_mean(scores, names), output.mean_pdf, output.mean_png)
-        save_figure(triplet_by_dataset(scores, names), output.pdf, output.png)
+        params, output = snakemake.params, snakemake.output
+        shown = read_scores(snakemake.input.scores), params.models
+        save_figure(triplet_mean(*shown, level=params.level), output.mean_pdf, output.mean_png)
+        save_figure(triplet_by_dataset(*shown, level=params.level), output.pdf, output.png)

@@ -9,7 +9,8 @@ if __name__ == "__main__":
         sizes = dict(snakemake.params.splits)
         seed = sizes.pop("seed")
         data = read_articles(snakemake.params.source | dict(snakemake.input.items()))
-        for split, frame in split_articles(data.splits, sizes, seed).items():
-            metadata = {"description": data.description, "dataset": snakemake.params.name, "split": split}
+        articles = split_articles(data, sizes, seed)
+        for split, frame in articles.splits.items():
+            metadata = {"description": articles.description, "dataset": snakemake.params.name, "split": split}
             write_table(frame, snakemake.output[split], metadata)
             print(f"{split}: {len(frame)} articles")
