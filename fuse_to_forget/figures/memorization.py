@@ -10,7 +10,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fuse_to_forget.errors import InputError
-from fuse_to_forget.figures.labels import label_lines
 from fuse_to_forget.figures.style import (
     FAINT,
     FIRST,
@@ -73,8 +72,7 @@ def draw_by_models(scores: pd.DataFrame, curves: Curves, metric: str, title: str
     Raises InputError for a model without scores.
     """
     use_style()
-    figure, axes = plt.subplots(figsize=(7.0, 4.2), layout="constrained")
-    labels = []
+    figure, axes = plt.subplots(figsize=(7.0, 4.4), layout="constrained")
     for (kind, dataset), points in curves.items():
         rows = pd.DataFrame([_cell(scores, point.model, point.dataset, metric) for point in points])
         name = kind if dataset == DEV else f"{kind}, {dataset}"
@@ -82,17 +80,19 @@ def draw_by_models(scores: pd.DataFrame, curves: Curves, metric: str, title: str
         linestyle = "--" if dataset == SHARED else "-"
         numbers = [point.models for point in points]
         draw_curve(axes, numbers, rows["value"], rows["low"], rows["high"], linestyle=linestyle, **style)
-        labels.append((axes.lines[-1], name, COLORS[kind]))
     base = 1.0 if metric == "alr" else _cell(scores, BASE, DEV, metric)["value"]
-    labels.append((axes.axhline(base, color=FAINT, linewidth=1.0, linestyle=":"), "base model", FAINT))
+    axes.axhline(base, color=FAINT, linewidth=1.0, linestyle=":", label="base model")
     axes.set_ylabel(NAMES[metric])
     axes.set_xlabel("number of models")
     axes.set_xticks(sorted({point.models for points in curves.values() for point in points}))
-    axes.margins(x=0.12)
+    _legend(axes)
     explain(figure, f"{title}\nbands: {percent(level)} intervals")
-    figure.draw_without_rendering()  # from here on the layout is fixed
-    label_lines(axes, labels, 8)
     return figure
+
+
+def _legend(axes: Axes) -> None:
+    """Name the curves above the panel: here they lie too close together to be named where they are."""
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), frameon=False, ncols=4, fontsize=8)
 
 
 def _cell(scores: pd.DataFrame, model: str, dataset: str, metric: str) -> pd.Series:
@@ -111,42 +111,31 @@ def draw_extraction(scores: pd.DataFrame, runs: Mapping[str, Run], *, level: flo
     """
     use_style()
     figure, axes = plt.subplots(figsize=(7.0, 4.6), layout="constrained")
-    points = list(_models_to_extract_from(runs[MAIN]))
-    for model, kind, dataset, name in points:
-        x, y = (_cell(scores, model, dataset, metric) for metric in ("alr", "verbatim_tokens"))
-        _cross(axes, x, y, COLORS[kind], MARKERS[dataset])
-        axes.annotate(
-            name, (x["value"], y["value"]), (5, 4), textcoords="offset points", size=8, color=COLORS[kind]
-        )
+    for point, kind in _models_to_extract_from(runs[MAIN]):
+        x, y = (_cell(scores, point.model, point.dataset, metric) for metric in ("alr", "verbatim_tokens"))
+        smallest = point.models <= 2
+        _cross(axes, x, y, color=COLORS[kind], marker=MARKERS[point.dataset], markersize=2 + 2 * point.models,
+               label=f"{kind}, {point.dataset}" if smallest else None)  # fmt: skip
     axes.axvline(1.0, color=FAINT, linewidth=1.0, linestyle=":")
     axes.set_xlabel("average likelihood ratio (left: more memorised)")
     axes.set_ylabel("tokens recited after the prefix, mean")
-    explain(
-        figure,
-        "loss against recitation; circles: a model's own subsets, squares: the shared one\n"
-        f"bars: {percent(level)} intervals",
-    )
+    _legend(axes)
+    explain(figure, f"loss against recitation; the larger, the more models\nbars: {percent(level)} intervals")
     return figure
 
 
-def _models_to_extract_from(run: Run) -> Iterator[tuple[str, str, str, str]]:
-    """Yield model, kind, data set and the name that is written at its point."""
+def _models_to_extract_from(run: Run) -> Iterator[tuple[Point, str]]:
+    """Yield each point of the figure, with the kind of its models."""
     for dataset in (OWN, SHARED):
-        yield singles_of(run), "single", dataset, "single"
+        yield Point(1, singles_of(run), dataset), "single"
         for kind, names in (("fused", run.fused), ("full", run.full)):
             for name in names:
-                yield run.model(name, kind), kind, dataset, f"{kind} {name}"
+                yield Point(len(name), run.model(name, kind), dataset), kind
 
 
-def _cross(axes: Axes, x: pd.Series, y: pd.Series, color: str, marker: str) -> None:
+def _cross(axes: Axes, x: pd.Series, y: pd.Series, **look: object) -> None:
     axes.errorbar(
-        x["value"],
-        y["value"],
-        xerr=_arms(x),
-        yerr=_arms(y),
-        color=color,
-        marker=marker,
-        linewidth=0.8,
+        x["value"], y["value"], xerr=_arms(x), yerr=_arms(y), linestyle="none", elinewidth=0.8, **look
     )
 
 
