@@ -6,7 +6,6 @@ import os
 import pickle
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ import yaml
 from conftest import ROOT, VALUES, demographic_frame
 from safetensors.torch import save_file
 from snakemake.utils import update_config
+from workflow_runs import run_with, the_sentence
 
 from fuse_to_forget.__main__ import main
 
@@ -34,31 +34,13 @@ def run(folder: Path, target: str, source: dict, **study: object) -> subprocess.
     update_config(config["biases"], {"source": "mine"} | study)
     for bias in config["biases"]["subsets"]["biases"]:
         bias["label"] = "mention" if source["kind"] == "pan16" else "1"
-    (folder / "config.yaml").write_text(yaml.safe_dump(config))
-    options = {
-        "-s": ROOT / "Snakefile",
-        "--directory": folder,
-        "--configfile": folder / "config.yaml",
-        "--workflow-profile": ROOT / "profiles/default",
-        "--cores": 2,
-    }
-    arguments = [str(part) for option in options.items() for part in option]
-    return subprocess.run(
-        [sys.executable, "-m", "snakemake", target, *arguments], capture_output=True, text=True
-    )
+    return run_with(folder, target, config)
 
 
 def refused(folder: Path, log: str, target: str, source: dict, **study: object) -> str:
     """Assert that the job that writes `log` fails with one sentence, shown to the user; return the sentence."""
     done = run(folder, target, source, **study)
-    shown = done.stdout + done.stderr
-    assert done.returncode == 1, shown
-    logged = (folder / log).read_text()
-    assert "Traceback" not in shown + logged
-    sentences = [line for line in logged.splitlines() if line.startswith("error: ")]
-    assert len(sentences) == 1, logged
-    assert shown.count(sentences[0]) == 1
-    return sentences[0]
+    return the_sentence(done, folder / log)
 
 
 def refused_source(folder: Path, source: dict) -> str:

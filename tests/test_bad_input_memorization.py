@@ -1,7 +1,6 @@
 """Bad articles and settings end the study of memorised text with one sentence and leave nothing behind."""
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +10,7 @@ from conftest import ROOT, article_frame
 from snakemake.utils import update_config
 from test_bad_input import files_under
 from transformers import GPT2Config
+from workflow_runs import run_with, the_sentence
 
 from fuse_to_forget.training.pretraining import train_tokenizer
 
@@ -39,25 +39,15 @@ def run(
         frame.to_json(file, orient="records", lines=True)
         config["sources"]["mine"][split] = str(file)
     update_config(config, {"articles": {"source": "mine"}, "memorization": study})
-    (folder / "config.yaml").write_text(yaml.safe_dump(config))
-    places = ["-s", ROOT / "Snakefile", "--directory", folder, "--configfile", folder / "config.yaml"]
-    places += ["--workflow-profile", ROOT / "profiles/default", "--cores", 2]
-    arguments = [target, *options, *map(str, places)]
-    return subprocess.run([sys.executable, "-m", "snakemake", *arguments], capture_output=True, text=True)
+    return run_with(folder, target, config, *options)
 
 
 def refused(folder: Path, log: str, target: str, splits: dict[str, pd.DataFrame], **study: object) -> str:
     """Assert that the job that writes `log` fails with one sentence, shown to the user, and leaves no output."""
     done = run(folder, target, splits, **study)
-    shown = done.stdout + done.stderr
-    assert done.returncode == 1, shown
-    logged = (folder / log).read_text()
-    assert "Traceback" not in shown + logged
-    sentences = [line for line in logged.splitlines() if line.startswith("error: ")]
-    assert len(sentences) == 1, logged
-    assert shown.count(sentences[0]) == 1
+    sentence = the_sentence(done, folder / log)
     assert files_under((folder / target).parent) == []
-    return sentences[0]
+    return sentence
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,9 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import yaml
 from conftest import ROOT, article_frame, demographic_frame, save_pico_bert
 
 PROJECT = ["Snakefile", "config.yaml", "workflow", "fuse_to_forget", "profiles", "envs", "tests/config.yaml"]
@@ -58,3 +60,24 @@ def rules_to_run(project: Path, *arguments: str) -> set[str]:
         if line.startswith(("rule ", "localrule "))
     }
     return rules - {"all", "shortcuts", "biases", "memorization"}
+
+
+def run_with(folder: Path, target: str, config: dict[str, Any], *options: str) -> subprocess.CompletedProcess:
+    """Ask the project's own workflow for `target` in `folder`, with this configuration."""
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    places = ["-s", ROOT / "Snakefile", "--directory", folder, "--configfile", folder / "config.yaml"]
+    places += ["--workflow-profile", ROOT / "profiles/default", "--cores", 2]
+    arguments = [target, *options, *map(str, places)]
+    return subprocess.run([sys.executable, "-m", "snakemake", *arguments], capture_output=True, text=True)
+
+
+def the_sentence(done: subprocess.CompletedProcess, log: Path) -> str:
+    """Assert that the job that writes `log` failed with one sentence, shown to the user; return the sentence."""
+    shown = done.stdout + done.stderr
+    assert done.returncode == 1, shown
+    logged = log.read_text()
+    assert "Traceback" not in shown + logged
+    sentences = [line for line in logged.splitlines() if line.startswith("error: ")]
+    assert len(sentences) == 1, logged
+    assert shown.count(sentences[0]) == 1
+    return sentences[0]
