@@ -9,7 +9,7 @@ from fuse_to_forget.files import atomic_path
 _STYLE = """
 body { font-family: sans-serif; margin: 2em; color: #333; }
 table { border-collapse: collapse; }
-th, td { padding: 0.3em 0.8em; text-align: right; white-space: nowrap; border-bottom: 1px solid #e6e6e6; }
+th, td { padding: 0.3em 0.8em; text-align: right; vertical-align: top; border-bottom: 1px solid #e6e6e6; }
 th { border-bottom: 2px solid #333; }
 """
 
