@@ -4,13 +4,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from figure_parts import curve, letters, panels, texts
 from matplotlib.colors import to_rgb
-from matplotlib.text import Text
 
 from fuse_to_forget.coefficients import format_coefficients, simplex_grid
 from fuse_to_forget.errors import InputError
 from fuse_to_forget.figures.figure4 import figure4, format_p
-from fuse_to_forget.figures.fisher_layers import fisher_layers
 from fuse_to_forget.figures.interpolation import interpolations
 from fuse_to_forget.figures.style import SHORTCUTS as LOOKS
 from fuse_to_forget.figures.style import save_figure
@@ -101,39 +100,6 @@ def _close():
     plt.close("all")
 
 
-@pytest.fixture(scope="module")
-def overlaps():
-    components = ["all", "head", "layer 10", "layer 2", "embeddings"]
-    return pd.DataFrame(
-        {
-            "pair": pair, "comparison": comparison, "knowledge": what, "component": component,
-            "value": value, "low": value - 0.03, "high": value + 0.03, "seed": seed,
-            "not_learned": "",
-        }
-        for pair, comparison in (("TiC-OP", "two models"), ("TiC-ST", "two models"), ("TiC", "two seeds"))
-        for what, start in (("shared", 0.7), ("unshared", 0.5), ("difference", 0.2))
-        for component, value in zip(components, start + np.arange(5) / 20, strict=True)
-        for seed in ("1", "2", "all")
-    )  # fmt: skip
-
-
-def panels(figure):
-    """The panels of a figure, colour bars left out."""
-    return [axes for axes in figure.axes if axes.get_label() != "<colorbar>"]
-
-
-def letters(figure):
-    return [axes.get_title(loc="left")[:3] for axes in panels(figure)]
-
-
-def texts(figure):  # lines joined
-    return [" ".join(text.get_text().split()) for text in figure.findobj(Text) if text.get_visible()]
-
-
-def curve(axes, label):
-    return next(line for line in axes.lines if line.get_label() == label)
-
-
 def heights(axes):
     """Where the dotted lines of constant predictions stand."""
     return sorted(line.get_ydata()[0] for line in axes.lines if line.get_linestyle() == ":")
@@ -191,7 +157,7 @@ def test_a_shortcut_has_one_look_that_no_other_has():
         assert 1.05 / (0.2126 * red + 0.7152 * green + 0.0722 * blue + 0.05) > 2.2  # contrast with white
 
 
-def test_a_model_that_did_not_learn_is_named_so_in_every_figure(not_learned, overlaps):
+def test_a_model_that_did_not_learn_is_named_so_in_every_figure(not_learned):
     figures = [
         interpolations(not_learned, FIGURE2, DATASETS, level=0.9),
         figure4(not_learned, SHORTCUTS, {}, level=0.9),
@@ -206,20 +172,13 @@ def test_a_model_that_did_not_learn_is_named_so_in_every_figure(not_learned, ove
         assert any("not learned: the model's accuracy" in text for text in found)
         assert any("90 % intervals" in text for text in found)
     assert "full (not learned)" in texts(figures[1])
-    lacking = overlaps.assign(
-        not_learned=np.where(overlaps["comparison"] == "two seeds", "TiC (seed 7)", None)
-    )
-    found = texts(fisher_layers(lacking, level=0.9))
-    assert "(c) TiC, two seeds (not learned: TiC (seed 7))" in " ".join(found).replace("\n", " ")
-    assert sum("not learned:" in text for text in found) == 2  # the panel's title and the footnote
     assert "0.0 TiC+OP (not learned)" in texts(interpolations(not_learned, FIGURE3, DATASETS, level=0.9))
 
 
-def test_without_failures_no_figure_speaks_of_them(scores, overlaps):
+def test_without_failures_no_figure_speaks_of_them(scores):
     for figure in (
         interpolations(scores, FIGURE2, DATASETS, level=0.9),
         triplet_mean(scores, TRIPLET, level=0.9),
-        fisher_layers(overlaps, level=0.9),
     ):
         assert not any("not learned" in text for text in texts(figure))
 
@@ -268,18 +227,6 @@ def test_triplets_have_the_letters_and_scales_of_their_panels(scores):
     assert shown["(a) ST synthetic"].get_clim() == pytest.approx((0.5, 1), abs=0.01)
     assert {f"{knowledge(0.3, 'synthetic_dev'):.2f}", "more frequent label: 0.75"} <= set(texts(figure))
     assert any("half-width" in text for text in texts(figure))
-
-
-def test_fisher_overlaps_run_from_the_embeddings_to_the_head(overlaps):
-    figure = fisher_layers(overlaps, level=0.9)
-    assert letters(figure) == ["(a)", "(b)", "(c)"]
-    for axes in panels(figure):
-        ticks = [text.get_text() for text in axes.get_xticklabels()]
-        assert ticks == ["emb.", "2", "10", "head", "all"]
-        np.testing.assert_allclose(curve(axes, "shared").get_ydata(), [0.9, 0.85, 0.8, 0.75])
-        np.testing.assert_allclose(curve(axes, "unshared").get_ydata(), [0.7, 0.65, 0.6, 0.55])
-        assert [line.get_ydata()[0] for line in axes.lines if len(line.get_ydata()) == 1] == [0.7, 0.5]
-        assert {"shared", "unshared"} <= set(texts(axes))
 
 
 def test_the_same_scores_give_the_same_files(scores, tmp_path):
