@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from fuse_to_forget.errors import InputError
 
+# zipfile raises NotImplementedError for a compression that it does not know
 BROKEN = (OSError, EOFError, zlib.error, tarfile.TarError, zipfile.BadZipFile, NotImplementedError)
 
 

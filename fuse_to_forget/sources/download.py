@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from fuse_to_forget.errors import InputError
+from fuse_to_forget.errors import InputError, first_line
 from fuse_to_forget.files import atomic_path, remove
 from fuse_to_forget.sources.archives import unpack
 
@@ -155,10 +155,9 @@ def download_hub_snapshot(
                 ignore_patterns=HUB_REFUSED,
             )
         except Exception as error:  # the hub client raises errors of several libraries
-            reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
             raise InputError(
-                f"The {repo_type} {repo} at {revision} could not be downloaded from the hub ({reason}); check the "
-                f"network connection and the name, or give a local folder as the {_user(repo_type)}'s path"
+                f"The {repo_type} {repo} at {revision} could not be downloaded from the hub ({first_line(error)}); "
+                f"check the network connection and the name, or give a local folder as the {_user(repo_type)}'s path"
             ) from error
         _check_snapshot(snapshot, repo, revision, repo_type)
 

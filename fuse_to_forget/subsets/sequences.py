@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig, PreTrainedTokenizerBase
 
-from fuse_to_forget.errors import InputError
+from fuse_to_forget.errors import InputError, first_line
 from fuse_to_forget.objectives import Objective
 from fuse_to_forget.seeds import derive_seed
 
@@ -76,8 +76,9 @@ def _opened(kind: type, base_model: str | Path) -> Any:
     try:
         return kind.from_pretrained(base_model, local_files_only=True)
     except (OSError, ValueError, KeyError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise InputError(f"The base model {base_model} cannot be opened ({reason}); {_WANTED}.") from error
+        raise InputError(
+            f"The base model {base_model} cannot be opened ({first_line(error)}); {_WANTED}."
+        ) from error
 
 
 def encode_articles(
@@ -169,8 +170,9 @@ def _predictable(
         return sum(token not in ignored for token in ids) >= least
 
     for batch in batches:
-        left_out += [name for name, ids in batch if not is_predictable(ids)]
-        yield [(name, ids) for name, ids in batch if is_predictable(ids)]
+        kept = [(name, ids) for name, ids in batch if is_predictable(ids)]
+        left_out += sorted({name for name, _ in batch} - {name for name, _ in kept})
+        yield kept
 
 
 def _sequences(articles: Iterable[Encoded], layout: Layout) -> Iterator[Encoded]:

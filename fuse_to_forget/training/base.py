@@ -12,7 +12,7 @@ from transformers import (
     set_seed,
 )
 
-from fuse_to_forget.errors import InputError
+from fuse_to_forget.errors import InputError, first_line
 
 
 def load_base(
@@ -38,9 +38,8 @@ def load_base(
             use_safetensors=True,
         )
     except (OSError, ValueError, KeyError) as error:
-        reason = str(error).strip().splitlines()[0]
         raise InputError(
-            f"The base model {base_model} cannot be loaded as a text classifier ({reason}); "
+            f"The base model {base_model} cannot be loaded as a text classifier ({first_line(error)}); "
             "name a checkpoint folder with config.json, tokenizer files and safetensors weights."
         ) from error
     if tokenizer.add_tokens(list(new_tokens)):

@@ -24,7 +24,7 @@ from transformers import (
     set_seed,
 )
 
-from fuse_to_forget.errors import InputError
+from fuse_to_forget.errors import InputError, first_line
 from fuse_to_forget.files import atomic_path
 from fuse_to_forget.objectives import AUTO_MODELS, Objective, check_objective
 from fuse_to_forget.seeds import derive_seed
@@ -179,9 +179,8 @@ def _load(
             base_model, dtype=torch.float32, local_files_only=True, use_safetensors=True
         )
     except (OSError, ValueError, KeyError) as error:
-        reason = str(error).strip().splitlines()[0]
         raise InputError(
-            f"The base model {base_model} cannot be loaded as a {objective} language model ({reason}); "
+            f"The base model {base_model} cannot be loaded as a {objective} language model ({first_line(error)}); "
             "name a checkpoint folder with config.json, tokenizer files and safetensors weights."
         ) from error
     if objective == "masked" and tokenizer.mask_token is None:

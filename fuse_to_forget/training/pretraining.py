@@ -10,7 +10,7 @@ import pandas as pd
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import AutoConfig, PreTrainedModel, PreTrainedTokenizerFast, set_seed
 
-from fuse_to_forget.errors import InputError
+from fuse_to_forget.errors import InputError, first_line
 from fuse_to_forget.objectives import AUTO_MODELS, Objective
 from fuse_to_forget.seeds import derive_seed
 from fuse_to_forget.subsets.sequences import context_length, pack, separator_id
@@ -126,10 +126,10 @@ def _fresh_model(
         fields = AutoConfig.for_model(architecture, **{**config, **ids, "vocab_size": len(tokenizer)})
         return AUTO_MODELS[objective].from_config(fields)
     except (ValueError, KeyError, TypeError) as error:
-        reason = str(error).strip().splitlines()[0]
         raise InputError(
-            f"No {objective} language model can be made of architecture {architecture!r} and its config ({reason}); "
-            "name a model type of transformers, such as gpt2 (causal) or bert (masked), and fields of its config."
+            f"No {objective} language model can be made of architecture {architecture!r} and its config "
+            f"({first_line(error)}); name a model type of transformers, such as gpt2 (causal) or bert (masked), and "
+            "fields of its config."
         ) from error
 
 
