@@ -55,6 +55,13 @@ SWEEPS = {
     "biases": {BIASES_PAIR: ATTRIBUTES},
 }
 
+CHECKPOINT = {
+    "weights": "model.safetensors",
+    "config": "config.json",
+    "tokenizer": "tokenizer.json",
+    "tokenizer_config": "tokenizer_config.json",
+}
+
 
 def one_of(*names):
     """A wildcard constraint: exactly one of these names, each once."""
@@ -181,6 +188,25 @@ def training_files(file, study, models, seeds):
     return expand(path, study=study, model=models, seed=seeds, file=file)
 
 
+def checkpoint_files(folder):
+    """The files of a checkpoint that others read, by name: what is not declared, no cache or storage keeps."""
+    return {name: f"{folder}/{file}" for name, file in CHECKPOINT.items()}
+
+
+def beside(weights):
+    """Return an input function: the other files of the checkpoints whose weights a job reads."""
+
+    def files(wildcards):
+        return [
+            f"{os.path.dirname(path)}/{file}"
+            for path in weights(wildcards)
+            for name, file in CHECKPOINT.items()
+            if name != "weights"
+        ]
+
+    return files
+
+
 def weights_of(study, models, seed):
     """Weights of fine-tuned models."""
     return training_files("model.safetensors", study, models, seed)
@@ -268,10 +294,10 @@ def recipe_weights(wildcards):
     return weights_of(wildcards.study, recipe_models(wildcards), wildcards.seed)
 
 
-def more_memory(mem_mb):
-    """Return a resource function: this much memory, and as much again at each further attempt."""
+def per_attempt(amount):
+    """Return a resource function: this much memory or time, and as much again at each further attempt."""
 
     def grow(wildcards, attempt):
-        return mem_mb * attempt
+        return amount * attempt
 
     return grow

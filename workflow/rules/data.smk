@@ -9,8 +9,8 @@ rule download:
     conda:
         "../../envs/models.yaml"
     resources:
-        mem_mb=more_memory(2000),
-        runtime=60,
+        mem_mb=per_attempt(2000),
+        runtime=per_attempt(60),
     params:
         code=code_version("download.py"),
         download=download_settings,
@@ -31,8 +31,8 @@ rule prepare_biases:
     conda:
         "../../envs/tables.yaml"
     resources:
-        mem_mb=more_memory(4000),
-        runtime=60,
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(60),
     params:
         code=code_version("prepare_biases.py"),
         name=config["biases"]["source"],
@@ -54,8 +54,8 @@ rule prepare_shortcuts:
     conda:
         "../../envs/tables.yaml"
     resources:
-        mem_mb=more_memory(4000),
-        runtime=60,
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(60),
     params:
         code=code_version("prepare_shortcuts.py"),
         name=config["shortcuts"]["source"],
@@ -80,8 +80,8 @@ rule inject_shortcuts:
     conda:
         "../../envs/models.yaml"
     resources:
-        mem_mb=more_memory(4000),
-        runtime=30,
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(30),
     params:
         code=code_version("inject_shortcuts.py"),
         name="{mixture}",
@@ -107,8 +107,8 @@ rule combine_shortcuts:
     conda:
         "../../envs/tables.yaml"
     resources:
-        mem_mb=more_memory(4000),
-        runtime=30,
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(30),
     params:
         code=code_version("combine_shortcuts.py"),
     script:
@@ -126,8 +126,8 @@ rule make_biased_subset:
     conda:
         "../../envs/tables.yaml"
     resources:
-        mem_mb=more_memory(4000),
-        runtime=30,
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(30),
     params:
         code=code_version("make_biased_subset.py"),
         subsets=config["biases"]["subsets"],
@@ -148,8 +148,8 @@ rule combine_subsets:
     conda:
         "../../envs/tables.yaml"
     resources:
-        mem_mb=more_memory(4000),
-        runtime=30,
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(30),
     params:
         code=code_version("combine_subsets.py"),
         seed=config["biases"]["subsets"]["seed"],
@@ -171,8 +171,8 @@ rule prepare_articles:
     conda:
         "../../envs/tables.yaml"
     resources:
-        mem_mb=more_memory(8000),
-        runtime=60,
+        mem_mb=per_attempt(8000),
+        runtime=per_attempt(60),
     params:
         code=code_version("prepare_articles.py"),
         name=config["articles"]["source"],
@@ -198,8 +198,8 @@ rule draw_subsets:
     conda:
         "../../envs/models.yaml"
     resources:
-        mem_mb=more_memory(8000),
-        runtime=60,
+        mem_mb=per_attempt(8000),
+        runtime=per_attempt(60),
     params:
         code=code_version("draw_subsets.py"),
         sequences=study_setting("sequences"),

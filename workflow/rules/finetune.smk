@@ -5,8 +5,7 @@ rule finetune:
         train="results/subsets/{study}/{model}.parquet",
         dev=training_dev,
     output:
-        weights="results/models/{study}/{model}/seed{seed}/model.safetensors",
-        config="results/models/{study}/{model}/seed{seed}/config.json",
+        **checkpoint_files("results/models/{study}/{model}/seed{seed}"),
         facts="results/models/{study}/{model}/seed{seed}/training.json",
         curve="results/models/{study}/{model}/seed{seed}/training_curve.csv",
     log:
@@ -20,8 +19,8 @@ rule finetune:
     threads: 4
     resources:
         gpu=GPUS,
-        mem_mb=more_memory(8000),
-        runtime=600,
+        mem_mb=per_attempt(8000),
+        runtime=per_attempt(600),
     params:
         code=code_version("finetune.py"),
         settings=training_settings,
@@ -37,17 +36,17 @@ rule draw_random_model:
     input:
         base=base_model_of("shortcuts"),
         weights=random_model_weights,
+        beside=beside(random_model_weights),
         train="results/data/shortcuts/train.parquet",
     output:
-        weights="results/models/shortcuts/random/seed{seed}/model.safetensors",
-        config="results/models/shortcuts/random/seed{seed}/config.json",
+        **checkpoint_files("results/models/shortcuts/random/seed{seed}"),
     log:
         "logs/draw_random_model/seed{seed}.log",
     conda:
         "../../envs/models.yaml"
     resources:
-        mem_mb=more_memory(4000),
-        runtime=30,
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(30),
     params:
         code=code_version("draw_random_model.py"),
         new_tokens=list(SPECIAL_TOKENS),
@@ -74,8 +73,8 @@ rule pretrain:
         "../../envs/models.yaml"
     resources:
         gpu=GPUS,
-        mem_mb=more_memory(8000),
-        runtime=240,
+        mem_mb=per_attempt(8000),
+        runtime=per_attempt(240),
     params:
         code=code_version("pretrain.py"),
         model=pretrained_model,
@@ -92,8 +91,7 @@ rule finetune_language_model:
         base=base_model,
         sequences=model_sequences,
     output:
-        weights="results/models/{study}/{model}/seed{seed}/model.safetensors",
-        config="results/models/{study}/{model}/seed{seed}/config.json",
+        **checkpoint_files("results/models/{study}/{model}/seed{seed}"),
         facts="results/models/{study}/{model}/seed{seed}/training.json",
         curve="results/models/{study}/{model}/seed{seed}/training_curve.csv",
     log:
@@ -106,8 +104,8 @@ rule finetune_language_model:
         "../../envs/models.yaml"
     resources:
         gpu=GPUS,
-        mem_mb=more_memory(8000),
-        runtime=600,
+        mem_mb=per_attempt(8000),
+        runtime=per_attempt(600),
     params:
         code=code_version("finetune_language_model.py"),
         settings=language_settings,

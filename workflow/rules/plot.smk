@@ -15,8 +15,8 @@ rule plot_figure5:
     conda:
         "../../envs/tables.yaml"
     resources:
-        mem_mb=more_memory(1000),
-        runtime=10,
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(10),
     params:
         code=code_version("plot_figure5.py"),
         level=config["bootstrap"]["level"],
@@ -45,8 +45,8 @@ rule plot_interpolations:
     conda:
         "../../envs/tables.yaml"
     resources:
-        mem_mb=more_memory(2000),
-        runtime=10,
+        mem_mb=per_attempt(2000),
+        runtime=per_attempt(10),
     params:
         code=code_version("plot_interpolations.py"),
         level=config["bootstrap"]["level"],
@@ -74,8 +74,8 @@ rule plot_figure4:
     conda:
         "../../envs/tables.yaml"
     resources:
-        mem_mb=more_memory(2000),
-        runtime=10,
+        mem_mb=per_attempt(2000),
+        runtime=per_attempt(10),
     params:
         code=code_version("plot_figure4.py"),
         level=config["bootstrap"]["level"],
@@ -108,8 +108,8 @@ rule plot_triplet:
     conda:
         "../../envs/tables.yaml"
     resources:
-        mem_mb=more_memory(2000),
-        runtime=10,
+        mem_mb=per_attempt(2000),
+        runtime=per_attempt(10),
     params:
         code=code_version("plot_triplet.py"),
         level=config["bootstrap"]["level"],
@@ -135,8 +135,8 @@ rule plot_fisher_layers:
     conda:
         "../../envs/tables.yaml"
     resources:
-        mem_mb=more_memory(2000),
-        runtime=10,
+        mem_mb=per_attempt(2000),
+        runtime=per_attempt(10),
     params:
         code=code_version("plot_fisher_layers.py"),
         level=config["bootstrap"]["level"],
@@ -163,8 +163,8 @@ rule plot_memorization:
     conda:
         "../../envs/tables.yaml"
     resources:
-        mem_mb=more_memory(1000),
-        runtime=10,
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(10),
     params:
         code=code_version("plot_memorization.py"),
         level=config["bootstrap"]["level"],
@@ -191,8 +191,8 @@ rule plot_extraction:
     conda:
         "../../envs/tables.yaml"
     resources:
-        mem_mb=more_memory(1000),
-        runtime=10,
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(10),
     params:
         code=code_version("plot_extraction.py"),
         level=config["bootstrap"]["level"],

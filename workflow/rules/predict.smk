@@ -3,6 +3,7 @@ rule sweep:
     input:
         unpack(sweep_evaluation),
         weights=sweep_weights,
+        beside=beside(sweep_weights),
     output:
         predictions="results/predictions/{study}/sweeps/{sweep}/seed{seed}.parquet",
     log:
@@ -14,8 +15,8 @@ rule sweep:
     threads: 4
     resources:
         gpu=GPUS,
-        mem_mb=more_memory(8000),
-        runtime=240,
+        mem_mb=per_attempt(8000),
+        runtime=per_attempt(240),
     params:
         code=code_version("sweep.py"),
         splits=evaluated_splits,
@@ -32,7 +33,7 @@ rule predict:
     """Predict all data with one fine-tuned model."""
     input:
         unpack(model_evaluation),
-        weights="results/models/{study}/{model}/seed{seed}/model.safetensors",
+        **checkpoint_files("results/models/{study}/{model}/seed{seed}"),
     output:
         predictions="results/predictions/{study}/models/{model}/seed{seed}.parquet",
     log:
@@ -42,8 +43,8 @@ rule predict:
     threads: 4
     resources:
         gpu=GPUS,
-        mem_mb=more_memory(8000),
-        runtime=60,
+        mem_mb=per_attempt(8000),
+        runtime=per_attempt(60),
     params:
         code=code_version("predict.py"),
         splits=evaluated_splits,
@@ -59,7 +60,7 @@ rule predict:
 rule encode:
     """Encode the biased subset, dev and test with the biased model's pooled representation."""
     input:
-        weights="results/models/biases/{attribute}/seed{seed}/model.safetensors",
+        **checkpoint_files("results/models/biases/{attribute}/seed{seed}"),
         train="results/subsets/biases/{attribute}.parquet",
         dev="results/data/biases/dev.parquet",
         test="results/data/biases/test.parquet",
@@ -72,8 +73,8 @@ rule encode:
     threads: 4
     resources:
         gpu=GPUS,
-        mem_mb=more_memory(8000),
-        runtime=60,
+        mem_mb=per_attempt(8000),
+        runtime=per_attempt(60),
     params:
         code=code_version("encode.py"),
         batch_size=config["biases"]["prediction"]["batch_size"],
@@ -97,8 +98,8 @@ rule erase:
         "../../envs/models.yaml"
     threads: 2
     resources:
-        mem_mb=more_memory(8000),
-        runtime=240,
+        mem_mb=per_attempt(8000),
+        runtime=per_attempt(240),
     params:
         code=code_version("erase.py"),
         attribute="{attribute}",
@@ -116,6 +117,7 @@ rule compare_fisher:
         base=base_model_of("shortcuts"),
         dev="results/data/shortcuts/dev.parquet",
         weights=fisher_trainings("model.safetensors"),
+        beside=beside(fisher_trainings("model.safetensors")),
         facts=fisher_trainings("training.json"),
     output:
         overlaps="results/scores/fisher/{comparison}/seed{seed}.csv",
@@ -128,8 +130,8 @@ rule compare_fisher:
     threads: 4
     resources:
         gpu=GPUS,
-        mem_mb=more_memory(16000),
-        runtime=120,
+        mem_mb=per_attempt(16000),
+        runtime=per_attempt(120),
     params:
         code=code_version("compare_fisher.py"),
         models=fisher_models,
@@ -149,6 +151,7 @@ rule read_sequences:
         base=base_model,
         sequences=run_sequences,
         weights=run_weights,
+        beside=beside(run_weights),
     output:
         predictions="results/predictions/{study}/{run}/seed{seed}.parquet",
     log:
@@ -161,8 +164,8 @@ rule read_sequences:
         "../../envs/models.yaml"
     resources:
         gpu=GPUS,
-        mem_mb=more_memory(16000),
-        runtime=240,
+        mem_mb=per_attempt(16000),
+        runtime=per_attempt(240),
     params:
         code=code_version("read_sequences.py"),
         datasets=run_datasets,

@@ -20,8 +20,8 @@ rule score_biases:
     conda:
         "../../envs/tables.yaml"
     resources:
-        mem_mb=more_memory(4000),
-        runtime=30,
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(30),
     params:
         code=code_version("score_biases.py"),
         attributes=ATTRIBUTES,
@@ -43,8 +43,8 @@ rule score_shortcuts:
     conda:
         "../../envs/tables.yaml"
     resources:
-        mem_mb=more_memory(8000),
-        runtime=60,
+        mem_mb=per_attempt(8000),
+        runtime=per_attempt(60),
     params:
         code=code_version("score_shortcuts.py"),
         singles=SINGLES,
@@ -73,8 +73,8 @@ rule judge_shortcut_claims:
     conda:
         "../../envs/tables.yaml"
     resources:
-        mem_mb=more_memory(8000),
-        runtime=60,
+        mem_mb=per_attempt(8000),
+        runtime=per_attempt(60),
     params:
         code=code_version("judge_shortcut_claims.py"),
         singles=SINGLES,
@@ -98,8 +98,8 @@ rule score_memorization:
     conda:
         "../../envs/tables.yaml"
     resources:
-        mem_mb=more_memory(8000),
-        runtime=60,
+        mem_mb=per_attempt(8000),
+        runtime=per_attempt(60),
     params:
         code=code_version("score_memorization.py"),
         study="{study}",
@@ -129,8 +129,8 @@ rule judge_memorization_claims:
     conda:
         "../../envs/tables.yaml"
     resources:
-        mem_mb=more_memory(8000),
-        runtime=60,
+        mem_mb=per_attempt(8000),
+        runtime=per_attempt(60),
     params:
         code=code_version("judge_memorization_claims.py"),
         runs=study_runs,
@@ -159,8 +159,8 @@ rule combine_claims:
     conda:
         "../../envs/tables.yaml"
     resources:
-        mem_mb=more_memory(1000),
-        runtime=10,
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(10),
     params:
         code=code_version("combine_claims.py"),
         studies=["shortcuts", *RUNS],

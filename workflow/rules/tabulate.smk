@@ -15,8 +15,8 @@ rule tabulate_table1:
     conda:
         "../../envs/tables.yaml"
     resources:
-        mem_mb=more_memory(1000),
-        runtime=10,
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(10),
     params:
         code=code_version("tabulate_table1.py"),
         attributes=ATTRIBUTES,
@@ -42,8 +42,8 @@ rule tabulate_table3:
     conda:
         "../../envs/tables.yaml"
     resources:
-        mem_mb=more_memory(1000),
-        runtime=10,
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(10),
     params:
         code=code_version("tabulate_table3.py"),
         singles=SINGLES,
@@ -74,8 +74,8 @@ rule tabulate_table4:
     conda:
         "../../envs/tables.yaml"
     resources:
-        mem_mb=more_memory(1000),
-        runtime=10,
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(10),
     params:
         code=code_version("tabulate_table4.py"),
         level=config["bootstrap"]["level"],
@@ -97,8 +97,8 @@ rule record_run:
     conda:
         "../../envs/models.yaml"
     resources:
-        mem_mb=more_memory(1000),
-        runtime=10,
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(10),
     params:
         code=code_version("record_run.py"),
         config=config,
@@ -125,8 +125,8 @@ rule tabulate_memorization:
     conda:
         "../../envs/tables.yaml"
     resources:
-        mem_mb=more_memory(1000),
-        runtime=10,
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(10),
     params:
         code=code_version("tabulate_memorization.py"),
         runs=table_runs,
@@ -154,8 +154,8 @@ rule tabulate_extraction:
     conda:
         "../../envs/tables.yaml"
     resources:
-        mem_mb=more_memory(1000),
-        runtime=10,
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(10),
     params:
         code=code_version("tabulate_extraction.py"),
     script:
