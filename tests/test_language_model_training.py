@@ -154,7 +154,7 @@ def test_a_job_killed_between_a_broken_epoch_and_its_output_takes_no_step_too_ma
 ):
     whole = train(bases["masked"], tmp_path / "whole", "masked", epochs=2.5)
     with monkeypatch.context() as patch:
-        patch.setattr("fuse_to_forget.training.language_model._save", lambda *_: 1 / 0)
+        patch.setattr("fuse_to_forget.training.language_model.save_training", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             train(bases["masked"], tmp_path / "killed", "masked", epochs=2.5)
     assert train(bases["masked"], tmp_path / "killed", "masked", epochs=2.5) == whole

@@ -72,7 +72,7 @@ def test_a_model_that_does_not_learn_says_so_at_the_epoch_limit(pico_bert, tmp_p
 
 def test_killed_after_the_stop_the_job_ends_with_the_same_bytes(pico_bert, tmp_path, stopped, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(classifier, "_save", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(classifier, "save_training", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             train(pico_bert, tmp_path)
     assert list((tmp_path / "checkpoints").glob("checkpoint-*"))

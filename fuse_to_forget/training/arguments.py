@@ -38,7 +38,7 @@ def training_arguments(
         save_strategy="steps",
         save_steps=settings["checkpoint_interval"],
         save_total_limit=1,
-        logging_steps=10,
+        logging_steps=1,  # a mean over several would lack those before a checkpoint when a job goes on from there
         report_to=[],
         dataloader_pin_memory=torch.cuda.is_available(),
     )

@@ -1,6 +1,5 @@
 """Fine-tuning of a sequence classifier with transformers.Trainer."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NotRequired, TypedDict
@@ -14,6 +13,8 @@ from fuse_to_forget.files import atomic_path
 from fuse_to_forget.training.arguments import training_arguments
 from fuse_to_forget.training.base import load_base
 from fuse_to_forget.training.checkpoints import resumable_checkpoint
+from fuse_to_forget.training.interruption import SaveWhenTold, leave_when_told
+from fuse_to_forget.training.results import save_training
 from fuse_to_forget.training.sampling import EpochSeededLengthSampler
 from fuse_to_forget.training.stopping import (
     StopRule,
@@ -71,6 +72,7 @@ def finetune(
     torch.use_deterministic_algorithms(True, warn_only=True)
     tokenizer, model = load_base(base_model, label_names, new_tokens, seed=seed)
     stop = settings.get("stop")
+    told = SaveWhenTold()
     trainer = _Trainer(
         model=model,
         args=training_arguments(
@@ -81,14 +83,15 @@ def finetune(
         data_collator=DataCollatorWithPadding(tokenizer),
         processing_class=tokenizer,
         compute_metrics=accuracy_by_group(dev.get("shortcut")),
-        callbacks=[StopWhenLearned(stop)] if stop else [],
+        callbacks=[told, *([StopWhenLearned(stop)] if stop else [])],
     )
     resume = resumable_checkpoint(checkpoints, identity)
     print(f"resuming from {resume.name}" if resume else "starting afresh", flush=True)
-    trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+    with leave_when_told(told):
+        trainer.train(resume_from_checkpoint=str(resume) if resume else None)
     facts = identity | {"train_examples": len(train), "dev_examples": len(dev)} | _outcome(trainer, stop)
     with atomic_path(output) as scratch:
-        _save(trainer, tokenizer, scratch, facts)
+        save_training(trainer, tokenizer, scratch, facts)
 
 
 def _tokenized(frame: pd.DataFrame, tokenizer: PreTrainedTokenizerBase, max_length: int) -> Dataset:
@@ -111,13 +114,3 @@ def _outcome(trainer: Trainer, stop: StopRule | None) -> dict:
             "learned": min(by_shortcut.values()) >= stop["accuracy"],
         }
     return outcome
-
-
-def _save(trainer: Trainer, tokenizer: PreTrainedTokenizerBase, folder: Path, facts: dict) -> None:
-    trainer.model.save_pretrained(folder, max_shard_size="1000GB")  # one file: the workflow names it
-    tokenizer.save_pretrained(folder)
-    curve = pd.DataFrame(trainer.state.log_history)
-    wanted = ("step", "epoch", "loss", "learning_rate", "grad_norm", "eval_loss")
-    columns = [c for c in curve if c in wanted or c.startswith("eval_accuracy")]
-    curve[columns].to_csv(folder / "training_curve.csv", index=False, lineterminator="\n")
-    (folder / "training.json").write_text(json.dumps(facts, indent=1, sort_keys=True))

@@ -1,6 +1,5 @@
 """Fine-tuning of causal and masked language models with transformers.Trainer (paper, section 6)."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypedDict
@@ -31,6 +30,8 @@ from fuse_to_forget.seeds import derive_seed
 from fuse_to_forget.subsets.sequences import context_length
 from fuse_to_forget.training.arguments import training_arguments
 from fuse_to_forget.training.checkpoints import resumable_checkpoint
+from fuse_to_forget.training.interruption import SaveWhenTold, leave_when_told
+from fuse_to_forget.training.results import save_training, training_curve
 from fuse_to_forget.training.sampling import EpochSeededLengthSampler
 
 _NO_LABEL = -100  # the value that the models' losses leave out
@@ -77,20 +78,25 @@ def finetune_language_model(
     dev_ids = _sequences(dev, "dev", model, ignored)
     order = EpochSeededLengthSampler([len(ids) for ids in train_ids], settings["batch_size"], seed)
     batches = _Batches(tokenizer, objective, order)
+    told = SaveWhenTold()
     trainer = _Trainer(
         model=model,
         args=training_arguments(checkpoints, settings, seed, len(train_ids)),
         train_dataset=Dataset.from_dict({"input_ids": train_ids}),
         eval_dataset=batches.labelled_once(dev_ids),
         data_collator=batches,
-        callbacks=[_NoCheckpointAtTheEnd()],
+        callbacks=[told, _NoCheckpointAtTheEnd()],
     )
     resume = resumable_checkpoint(checkpoints, identity)
     print(f"resuming from {resume.name}" if resume else "starting afresh", flush=True)
-    trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+    with leave_when_told(told):
+        trainer.train(resume_from_checkpoint=str(resume) if resume else None)
     facts = identity | {"train_sequences": len(train_ids), "dev_sequences": len(dev_ids)}
+    # the last step is always evaluated
+    dev_loss = float(training_curve(trainer)["eval_loss"].dropna().iloc[-1])
+    facts |= {"dev_loss": dev_loss, "epochs": trainer.state.epoch}
     with atomic_path(output) as scratch:
-        _save(trainer, tokenizer, scratch, facts)
+        save_training(trainer, tokenizer, scratch, facts)
 
 
 class _Batches:
@@ -215,15 +221,3 @@ def _sequences(
                 "tokenise it with the base model's own tokenizer."
             )
     return sequences
-
-
-def _save(trainer: Trainer, tokenizer: PreTrainedTokenizerBase, folder: Path, facts: dict) -> None:
-    trainer.model.save_pretrained(folder, max_shard_size="1000GB")  # one file: the workflow names it
-    tokenizer.save_pretrained(folder)
-    measured = ["loss", "learning_rate", "grad_norm", "eval_loss"]
-    curve = pd.DataFrame(trainer.state.log_history).reindex(columns=["step", "epoch", *measured])
-    curve = curve.dropna(how="all", subset=measured)  # the Trainer's last row is of run times
-    curve.to_csv(folder / "training_curve.csv", index=False, lineterminator="\n")
-    dev_loss = float(curve["eval_loss"].dropna().iloc[-1])  # the last step is always evaluated
-    facts = facts | {"dev_loss": dev_loss, "epochs": trainer.state.epoch}
-    (folder / "training.json").write_text(json.dumps(facts, indent=1, sort_keys=True))
