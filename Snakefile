@@ -9,7 +9,9 @@ configfile: "config.yaml"
 report: "workflow/report/workflow.rst"
 
 
+include: "workflow/rules/start.smk"
 include: "workflow/rules/common.smk"
+include: "workflow/rules/common_inputs.smk"
 include: "workflow/rules/common_memorization.smk"
 
 
@@ -17,6 +19,7 @@ wildcard_constraints:
     study=one_of(*MODELS),
     model=one_of(*(model for models in MODELS.values() for model in models)),
     run=one_of(*(run for runs in RUNS.values() for run in runs)),
+    subset=one_of(*(subset for subsets in SUBSETS.values() for subset in subsets)),
     pretrained=one_of(*config["pretrained"]),
     attribute=one_of(*ATTRIBUTES),
     mixture=one_of(*MIXTURES),
@@ -35,6 +38,7 @@ include: "workflow/rules/predict.smk"
 include: "workflow/rules/score.smk"
 include: "workflow/rules/tabulate.smk"
 include: "workflow/rules/plot.smk"
+include: "workflow/rules/check.smk"
 
 
 localrules:
@@ -55,7 +59,7 @@ rule shortcuts:
         expand("results/table{table}.{type}", table=[3, 4], type=["csv", "html"]),
         expand("results/fisher_layers.{type}", type=["pdf", "png"]),
         expand("results/claims/shortcuts.{type}", type=["csv", "html"]),
-        "results/run.csv",
+        expand("results/run.{type}", type=["csv", "html"]),
 
 
 rule biases:
@@ -65,7 +69,7 @@ rule biases:
         "results/table1.html",
         "results/figure5.pdf",
         "results/figure5.png",
-        "results/run.csv",
+        expand("results/run.{type}", type=["csv", "html"]),
 
 
 rule memorization:
@@ -84,7 +88,7 @@ rule memorization:
         expand("results/extraction.{type}", type=["csv", "html"]),
         expand("results/figure_extraction.{type}", type=["pdf", "png"]),
         expand("results/claims/{study}.{type}", study=RUNS, type=["csv", "html"]),
-        "results/run.csv",
+        expand("results/run.{type}", type=["csv", "html"]),
 
 
 rule all:

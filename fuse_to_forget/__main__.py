@@ -1,4 +1,4 @@
-"""The command line: `python -m fuse_to_forget fuse MODEL MODEL … --output DIR`."""
+"""The command line: `python -m fuse_to_forget fuse MODEL MODEL … --output DIR`, and `cost`: what a config needs."""
 
 import argparse
 import re
@@ -53,7 +53,24 @@ def _parser() -> argparse.ArgumentParser:
     )
     fuse.add_argument("--any-sum", action="store_true", help="accept coefficients that do not sum to 1")
     fuse.add_argument("--no-progress", action="store_true", help="show no progress bar")
+    _add_cost(commands)
     return parser
+
+
+def _add_cost(commands: argparse._SubParsersAction) -> None:
+    cost = commands.add_parser("cost", help="estimate the time, memory and disk that a config needs")
+    cost.set_defaults(run=_cost)
+    cost.add_argument(
+        "targets", nargs="*", metavar="TARGET", help="as for snakemake (default: all there are data for)"
+    )
+    cost.add_argument("--configfile", nargs="+", default=[], metavar="FILE", help="as for snakemake")
+    cost.add_argument(
+        "--throughput", metavar="FILE", help="what benchmarks/throughput.py measured on your machine"
+    )
+    cost.add_argument(
+        "--assume-tflops", nargs=2, type=float, metavar=("TRAINING", "PREDICTION"),
+        help="sustained TFLOP/s of a GPU that is not at hand, for one more column",
+    )  # fmt: skip
 
 
 def parse_size(text: str) -> int:
@@ -77,6 +94,13 @@ def _fuse(options: argparse.Namespace) -> None:
         progress=not options.no_progress,
     )
     print(output)
+
+
+def _cost(options: argparse.Namespace) -> None:
+    from fuse_to_forget.cost.report import cost_report  # imports pandas
+
+    assumed = options.assume_tflops
+    print(cost_report(options.targets, options.configfile, options.throughput, assumed))
 
 
 if __name__ == "__main__":

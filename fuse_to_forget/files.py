@@ -5,7 +5,7 @@ import hashlib
 import os
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -52,6 +52,23 @@ def remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def folder_of(given: str | Path | Sequence[str | Path]) -> Path:
+    """Return a folder that is given by its path, or by those of files that lie in it."""
+    return Path(given) if isinstance(given, str | Path) else Path(given[0]).parent
+
+
+def checkpoint_digest(given: str | Path | Sequence[str | Path]) -> str:
+    """Return a sha256 of the names and contents of a checkpoint's files: those in its folder, or those given instead.
+
+    Folders in that folder do not count: when two runs store a download at once, Snakemake's output cache puts one into
+    the other.
+    """
+    files = Path(given).iterdir() if isinstance(given, str | Path) else map(Path, given)
+    shown = sorted(file for file in files if file.is_file() and not file.name.startswith("."))
+    digests = "".join(f"{file.name}\0{file_digest(file)}\0" for file in shown)
+    return hashlib.sha256(digests.encode()).hexdigest()
 
 
 def file_digest(path: str | Path) -> str:

@@ -1,32 +1,68 @@
 """What every workflow script does around its one library call."""
 
 import errno
+import logging
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 
 from fuse_to_forget.errors import InputError
+from fuse_to_forget.gpu import take_gpus
 
 
 @contextmanager
-def job(log: str) -> Iterator[None]:
+def job(log: str, gpus: int = 0) -> Iterator[None]:
     """Run a script's body with everything it prints, children and C libraries included, going to `log`.
 
-    Bad input ends the process with exit code 1 and its one sentence in the log; so does a full disk.
+    What the library says of its progress goes there and, after the job's name, to the terminal as well. A job that asks
+    for `gpus` waits until it has them for itself (`take_gpus`).
+    Bad input ends the process with exit code 1 and its one sentence in the log; so do a full disk and Ctrl-C.
     Any other exception leaves its traceback there.
     """
-    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-    os.dup2(file, sys.stdout.fileno())
-    os.dup2(file, sys.stderr.fileno())
+    terminal = os.dup(sys.stderr.fileno())
     try:
+        file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        os.dup2(file, sys.stdout.fileno())
+        os.dup2(file, sys.stderr.fileno())
+        _report({file: "", terminal: f"{job_name(log)}: "})
+        take_gpus(gpus)
         yield
     except InputError as error:
-        _leave(str(error))
+        _leave(str(error), terminal)
+    except KeyboardInterrupt:
+        _leave("Interrupted; run again to go on.", terminal)
     except Exception as error:
         if not disk_is_full(error):
             raise
-        _leave("The disk is full, so an output could not be written; free some space and run again.")
+        _leave(
+            "The disk is full, so an output could not be written; free some space and run again.", terminal
+        )
+
+
+def job_name(log: str) -> str:
+    """Name a job by its log: logs/finetune/shortcuts/ST_seed1.log is "finetune shortcuts/ST_seed1"."""
+    return log.removeprefix("logs/").removesuffix(".log").replace("/", " ", 1)
+
+
+def _report(files: Mapping[int, str]) -> None:
+    """Write what the library logs to open files, each with its prefix."""
+    logger = logging.getLogger("fuse_to_forget")
+    logger.setLevel(logging.INFO)
+    for file, prefix in files.items():
+        logger.addHandler(_Lines(file, prefix))
+
+
+class _Lines(logging.Handler):
+    """Writes each message as a line, at one stroke, so that the lines of jobs that run side by side do not mix."""
+
+    def __init__(self, file: int, prefix: str) -> None:
+        super().__init__()
+        self.file, self.prefix = file, prefix
+
+    def emit(self, record: logging.LogRecord) -> None:
+        with suppress(OSError):  # a terminal that was closed ends no job
+            os.write(self.file, f"{self.prefix}{record.getMessage()}\n".encode())
 
 
 def disk_is_full(error: BaseException | None) -> bool:
@@ -44,6 +80,9 @@ def disk_is_full(error: BaseException | None) -> bool:
     return False
 
 
-def _leave(sentence: str) -> None:
-    print(f"error: {sentence}", file=sys.stderr, flush=True)
+def _leave(sentence: str, terminal: int) -> None:
+    try:
+        print(f"error: {sentence}", file=sys.stderr, flush=True)
+    except OSError:  # no room for the log itself
+        os.write(terminal, f"error: {sentence}\n".encode())
     sys.exit(1)

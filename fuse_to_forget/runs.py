@@ -8,6 +8,7 @@ A run is a set of models trained alike on disjoint subsets A, B, ... and on what
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from string import ascii_uppercase
 from typing import Any
 
@@ -88,6 +89,18 @@ def subset_sizes(study: Mapping[str, Any], run: Run) -> dict[str, int]:
     if run.own_subsets:
         unshared = unshared * sizes["models"] // len(run.singles)
     return {SHARED: sizes["shared"]} | {run.subset(letter): unshared for letter in run.singles}
+
+
+def sizes_up_to(study: Mapping[str, Any], subset: str) -> dict[str, int]:
+    """Return the sizes of the subsets that are drawn from the same articles up to `subset`, which comes last.
+
+    What is drawn after a subset does not change it: one more model leaves those of the others as they are.
+    """
+    if subset in (DEV, HELD_OUT):
+        return {subset: study["subsets"][subset]}
+    drawn = (subset_sizes(study, run) for run in runs(study).values())
+    sizes = next(sizes for sizes in drawn if subset in sizes)
+    return dict(islice(sizes.items(), list(sizes).index(subset) + 1))
 
 
 def trained_on(study: Mapping[str, Any]) -> dict[str, list[str]]:

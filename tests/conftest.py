@@ -74,3 +74,13 @@ def article_frame(rows: int, *, seed: int = 0) -> pd.DataFrame:
 @pytest.fixture(scope="session")
 def pico_bert(tmp_path_factory) -> Path:
     return save_pico_bert(tmp_path_factory.mktemp("base") / "pico")
+
+
+@pytest.fixture(scope="session")
+def made_project(tmp_path_factory) -> Path:
+    """A copy of the project in which everything was made once; what a test changes there it puts back."""
+    from workflow_runs import make_project, run  # which imports from here
+
+    folder = make_project(tmp_path_factory.mktemp("workflow") / "project")
+    run(folder, "all")
+    return folder

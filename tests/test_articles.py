@@ -216,6 +216,16 @@ def test_a_larger_share_for_fewer_models_is_drawn_from_the_same_articles():
     }
 
 
+@pytest.mark.parametrize("by_article", [True, False])
+def test_a_further_subset_changes_none_of_the_others(by_article):
+    frame = articles(60, words=13)
+    tokenizer = word_tokenizer(frame, eos_token="<eos>")
+    layout = Layout(length=5, packing="blocks", objective="causal", separator=True, by_article=by_article)
+    one = draw_subsets(frame, {"shared": 8, "A": 20}, tokenizer, layout, seed=1)
+    two = draw_subsets(frame, {"shared": 8, "A": 20, "B": 30}, tokenizer, layout, seed=1)
+    assert all(two[name].equals(one[name]) for name in one)
+
+
 def test_too_small_a_corpus_is_told_in_one_sentence():
     frame = articles(4)
     layout = Layout(length=7, packing="blocks", objective="causal", separator=True, by_article=True)
@@ -254,13 +264,11 @@ def test_the_context_is_as_many_tokens_as_a_model_takes():
 
 def test_a_base_model_that_cannot_be_opened_or_is_too_short_is_told_in_one_sentence(tmp_path):
     for opened in (lambda folder: check_length(folder, 8), load_tokenizer):
-        with pytest.raises(
-            InputError, match=rf"The base model {tmp_path} cannot be opened .*config.json"
-        ) as told:
+        with pytest.raises(InputError, match=rf"The model {tmp_path} cannot be opened .*config.json") as told:
             opened(tmp_path)
         assert "\n" not in str(told.value)
     GPT2Config(n_positions=32).save_pretrained(tmp_path)
-    with pytest.raises(InputError, match="holds no tokenizer; give"):
+    with pytest.raises(InputError, match="holds no tokenizer; name"):
         load_tokenizer(tmp_path)
     check_length(tmp_path, 32)
     with pytest.raises(InputError, match=r"sequences of 33 tokens, but the context of .* is 32; lower"):

@@ -14,8 +14,8 @@ from workflow_runs import run_with, the_sentence
 
 from fuse_to_forget.training.pretraining import train_tokenizer
 
-ARTICLES, SUBSETS = "results/data/articles/train.parquet", "results/subsets/memorization/main.parquet"
-PREPARING, DRAWING = "logs/prepare_articles.log", "logs/draw_subsets/memorization/main.log"
+ARTICLES, SUBSETS = "results/data/articles/train.parquet", "results/subsets/memorization/C.parquet"
+PREPARING, DRAWING = "logs/prepare_articles.log", "logs/draw_subset/memorization/C.log"
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +90,7 @@ def test_a_base_model_without_its_config(tmp_path):
     (tmp_path / "empty").mkdir()
     folder = str(tmp_path / "empty")
     told = refused(tmp_path, DRAWING, SUBSETS, {"train": article_frame(160)}, base_model=folder)
-    assert f"The base model {folder} cannot be opened" in told
+    assert f"The model {folder} cannot be opened" in told
 
 
 def test_sequences_beyond_the_context_of_a_model_that_is_pretrained_here(tmp_path):

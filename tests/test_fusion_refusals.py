@@ -191,7 +191,7 @@ def test_incomplete_shards(tmp_path, first, second):
     refused(tmp_path, [first, second], r"two\.safetensors, .* is missing")
     index.write_text(json.dumps({"weight_map": names | {"b": "one.safetensors"}}))
     refused(tmp_path, [first, second], r"b, listed in .* is not in one\.safetensors")
-    index.write_text("[]")
+    index.write_text("{}")
     refused(tmp_path, [first, second], "no weight_map")
 
 

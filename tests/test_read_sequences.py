@@ -145,9 +145,9 @@ def test_all_models_are_read_with_the_same_masks(objective, folders, sequences, 
     seen = []
     read_masked = memorization.masked_likelihoods
 
-    def spy(model, token_ids, maskings, mask_id, batch_size):
+    def spy(model, token_ids, maskings, *others):
         seen.append(maskings)
-        return read_masked(model, token_ids, maskings, mask_id, batch_size)
+        return read_masked(model, token_ids, maskings, *others)
 
     monkeypatch.setattr(memorization, "masked_likelihoods", spy)
     rows = read(objective, folders, sequences)

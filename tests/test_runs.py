@@ -3,7 +3,7 @@
 import pytest
 
 from fuse_to_forget.errors import InputError
-from fuse_to_forget.runs import runs, subset_sizes, trained_on
+from fuse_to_forget.runs import runs, sizes_up_to, subset_sizes, trained_on
 
 STUDY = {
     "subsets": {"models": 4, "unshared": 30, "shared": 10, "dev": 5, "held_out": 5},
@@ -40,6 +40,15 @@ def test_fewer_models_share_out_the_same_total():
         assert sum(sizes.values()) == 130
     assert found["of2"].trained() == {"A_of2": ["A_of2", "shared"], "B_of2": ["B_of2", "shared"]}
     assert found["of3"].constituents() == {"fused_ABC_of3": ["A_of3", "B_of3", "C_of3"]}
+
+
+def test_a_subset_is_drawn_after_those_before_it_whatever_comes_later():
+    assert list(sizes_up_to(STUDY, "B").items()) == [("shared", 10), ("A", 30), ("B", 30)]
+    assert sizes_up_to(STUDY, "A_of2") == {"shared": 10, "A_of2": 60}
+    assert sizes_up_to(STUDY, "shared") == {"shared": 10}
+    assert sizes_up_to(STUDY, "held_out") == {"held_out": 5}
+    more = STUDY | {"subsets": STUDY["subsets"] | {"models": 5}}
+    assert sizes_up_to(more, "D") == sizes_up_to(STUDY, "D")
 
 
 def test_no_two_models_have_one_name():

@@ -1,5 +1,6 @@
 """Runs of the real workflow in a copy of the project, on tiny data."""
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -10,7 +11,8 @@ from typing import Any
 import yaml
 from conftest import ROOT, article_frame, demographic_frame, save_pico_bert
 
-PROJECT = ["Snakefile", "config.yaml", "workflow", "fuse_to_forget", "profiles", "envs", "tests/config.yaml"]
+PROJECT = ["Snakefile", "config.yaml", "requirements.lock", "workflow", "fuse_to_forget", "profiles", "envs"]
+PROJECT += ["tests/config.yaml"]
 
 
 def make_project(folder: Path) -> Path:
@@ -23,7 +25,9 @@ def make_project(folder: Path) -> Path:
         else:
             shutil.copy(source, target)
     (folder / "data").mkdir()
-    demographic_frame(480).drop(columns="id").to_csv(folder / "data" / "train.csv", index=False)
+    # a column that nobody reads makes it larger than 1 MB, up to which Snakemake by itself looks at contents
+    rows = demographic_frame(480).drop(columns="id").assign(note="x" * 2500)
+    rows.to_csv(folder / "data" / "train.csv", index=False)
     article_frame(160).to_json(folder / "data" / "articles.jsonl", orient="records", lines=True)
     save_pico_bert(folder / "base")
     return folder
@@ -35,6 +39,34 @@ def command(*arguments: str) -> list[str]:
     options = ["--cores", "2", "--set-threads", "finetune=1", "predict=1", "sweep=1"]
     options += ["--configfile", "tests/config.yaml"]
     return [sys.executable, "-m", "snakemake", *arguments, *options]
+
+
+def on_cluster(*arguments: str) -> list[str]:
+    """The command line of a run on a small SLURM, without the waits for a large one and without its accounting."""
+    options = [
+        "--workflow-profile",
+        "profiles/slurm",
+        "--configfile",
+        "tests/config.yaml",
+        "--latency-wait",
+        "10",
+    ]
+    options += ["--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "1"]
+    trained = ["finetune", "predict", "sweep", "encode", "erase", "compare_fisher"]
+    threads = ["--set-threads", *(f"{rule}=1" for rule in trained)]
+    return [sys.executable, "-m", "snakemake", *arguments, *options, *threads]
+
+
+def results_of(project: Path) -> dict[str, str]:
+    """Digests of all results of a run, by path; not of what was fetched or left from an attempt."""
+    files = [path for path in (project / "results").rglob("*") if path.is_file()]
+    named = {path.relative_to(project / "results").as_posix(): path for path in files}
+    skipped = ("downloads/", "checkpoints/")
+    return {
+        name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for name, path in sorted(named.items())
+        if not name.startswith(skipped) and not path.name.startswith(".snakemake")
+    }
 
 
 def environment() -> dict[str, str]:
@@ -51,15 +83,21 @@ def run(project: Path, *arguments: str) -> str:
     return output
 
 
+def jobs_to_run(project: Path, *arguments: str) -> list[tuple[str, dict[str, str]]]:
+    """The jobs that a dry run would run, each its rule and wildcards, without those that only collect targets."""
+    jobs: list[tuple[str, dict[str, str]]] = []
+    for line in run(project, *arguments, "-n", "--quiet", "progress").splitlines():
+        if line.startswith(("rule ", "localrule ")):
+            jobs.append((line.split()[1].rstrip(":"), {}))
+        elif line.startswith("    wildcards: "):
+            pairs = line.removeprefix("    wildcards: ").split(", ")
+            jobs[-1][1].update(pair.split("=") for pair in pairs)
+    return [job for job in jobs if job[0] not in ("all", "shortcuts", "biases", "memorization")]
+
+
 def rules_to_run(project: Path, *arguments: str) -> set[str]:
-    """The rules that a dry run would run, without those that only collect targets."""
-    output = run(project, *arguments, "-n", "--quiet", "progress")
-    rules = {
-        line.split()[1].rstrip(":")
-        for line in output.splitlines()
-        if line.startswith(("rule ", "localrule "))
-    }
-    return rules - {"all", "shortcuts", "biases", "memorization"}
+    """The rules of these jobs."""
+    return {rule for rule, _ in jobs_to_run(project, *arguments)}
 
 
 def run_with(folder: Path, target: str, config: dict[str, Any], *options: str) -> subprocess.CompletedProcess:

@@ -18,6 +18,7 @@ from fuse_to_forget.fisher.overlap import (
 )
 from fuse_to_forget.fisher.per_example import squared_gradient_sums
 from fuse_to_forget.prediction.classifier import load_classifier, load_tokenizer, tokenize
+from fuse_to_forget.progress import Progress
 from fuse_to_forget.seeds import derive_seed
 from fuse_to_forget.subsets.injection import Tokenization, inject
 
@@ -120,18 +121,22 @@ def compare_models(
             "two seeds": (((first, task), (second, task)), ((first, crafted), (second, crafted))),
             "one model": (((first, task), (first, task_examples(others))), ((first, task), (first, crafted))),
         }
+    progress = Progress(4 * len(plan) * examples, "gradients")
     tables = []
     for comparison, sides in plan.items():
         overlaps = [
-            fisher_overlaps(*(_squared_gradients(folder, on, estimation) for folder, on in side))
+            fisher_overlaps(*(_squared_gradients(folder, on, estimation, progress) for folder, on in side))
             for side in sides
         ]
         for table in _tables(overlaps, estimation.level):
             tables.append(table.assign(pair="-".join(names), comparison=comparison))
+    progress.finish()
     return pd.concat(tables, ignore_index=True)[COLUMNS]
 
 
-def _squared_gradients(folder: str | Path, examples: Examples, estimation: Estimation) -> dict[str, Tensor]:
+def _squared_gradients(
+    folder: str | Path, examples: Examples, estimation: Estimation, progress: Progress
+) -> dict[str, Tensor]:
     token_ids = tokenize(load_tokenizer(folder), examples.texts, estimation.max_length)
     return squared_gradient_sums(
         load_classifier(folder),
@@ -139,6 +144,7 @@ def _squared_gradients(folder: str | Path, examples: Examples, estimation: Estim
         examples.labels,
         batch_size=estimation.batch_size,
         groups=estimation.groups,
+        progress=progress,
     )
 
 

@@ -16,6 +16,7 @@ from transformers import PreTrainedModel
 
 from fuse_to_forget.errors import InputError
 from fuse_to_forget.prediction.classifier import TokenIds, batches_by_length
+from fuse_to_forget.progress import Progress
 
 HANDLED = (nn.Linear, nn.Embedding, nn.LayerNorm)
 
@@ -37,6 +38,7 @@ def squared_gradient_sums(
     *,
     batch_size: int,
     groups: int,
+    progress: Progress | None = None,
 ) -> dict[str, Tensor]:
     """Return for each trainable parameter the sums of squares of its per-example gradients.
 
@@ -60,7 +62,7 @@ def squared_gradient_sums(
     modes = {module: module.training for module in model.modules()}
     model.eval()
     try:
-        for positions, ids, mask in batches_by_length(token_ids, pad_id, batch_size):
+        for positions, ids, mask in batches_by_length(token_ids, pad_id, batch_size, progress):
             rows = torch.as_tensor(positions % groups, device=model.device)
             for module, call in _calls(model, owners, ids, mask, targets[positions]).items():
                 _add_squares(module, {kind: sums[name] for kind, name in owners[module].items()}, rows, call)

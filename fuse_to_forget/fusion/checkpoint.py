@@ -22,6 +22,11 @@ from fuse_to_forget.errors import InputError
 WEIGHTS = "model.safetensors"
 WEIGHTS_INDEX = "model.safetensors.index.json"
 MAX_HEADER_BYTES = 100_000_000  # the limit of the safetensors library itself
+MAX_NUMBER = 1 << 48  # bytes or elements, far beyond any file
+READ_BY_LIBRARIES = (
+    "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
+    "added_tokens.json", "vocab.json",
+)  # fmt: skip
 DTYPES = {
     "F64": torch.float64,
     "F32": torch.float32,
@@ -86,8 +91,20 @@ def open_checkpoint(folder: str | Path) -> Checkpoint:
     tensors = _read_single(folder) if (folder / WEIGHTS).is_file() else _read_sharded(folder)
     if not tensors:
         raise InputError(f"{folder} holds no tensors: save the model again")
-    config = read_json(folder / "config.json") if (folder / "config.json").is_file() else {}
+    config = read_object(folder / "config.json") if (folder / "config.json").is_file() else {}
     return Checkpoint(folder, config, tensors)
+
+
+def check_files(folder: str | Path) -> None:
+    """Raise InputError naming the first file of a checkpoint folder that is damaged; files may be missing."""
+    folder = Path(folder)
+    for name in READ_BY_LIBRARIES:
+        if (folder / name).is_file():
+            read_object(folder / name)
+    if (folder / WEIGHTS).is_file():
+        _read_single(folder)
+    elif (folder / WEIGHTS_INDEX).is_file():
+        _read_sharded(folder)
 
 
 def load_state_dict(folder: str | Path) -> dict[str, Tensor]:
@@ -95,21 +112,34 @@ def load_state_dict(folder: str | Path) -> dict[str, Tensor]:
 
     Raises InputError as `open_checkpoint` does.
     """
-    state_dict = {}
-    for name, info in open_checkpoint(folder).tensors.items():
-        tensor = torch.empty(info.shape, dtype=DTYPES[info.dtype])
-        with opened(info.file) as descriptor:
-            read_exactly(descriptor, tensor.reshape(-1).view(torch.uint8), info.begin, info.file)
-        state_dict[name] = tensor
-    return state_dict
+    return {name: _read_tensor(info) for name, info in open_checkpoint(folder).tensors.items()}
 
 
-def read_json(file: Path) -> Any:
-    """Parse a JSON file, or raise InputError naming it."""
+def load_tensors(file: str | Path) -> dict[str, Tensor]:
+    """Read every tensor of one safetensors file into memory; raises InputError if it is damaged."""
+    return {name: _read_tensor(info) for name, info in read_header(Path(file)).items()}
+
+
+def _read_tensor(info: TensorInfo) -> Tensor:
+    tensor = torch.empty(info.shape, dtype=DTYPES[info.dtype])
+    with opened(info.file) as descriptor:
+        read_exactly(descriptor, tensor.reshape(-1).view(torch.uint8), info.begin, info.file)
+    return tensor
+
+
+def read_object(file: Path) -> dict[str, Any]:
+    """Parse a JSON file that holds an object, or raise InputError naming it."""
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"{file} is not valid JSON ({error}): save or download it again") from None
+        contents = json.loads(file.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{file} is not valid JSON ({error}): {_make_again(file)}") from None
+    if not isinstance(contents, dict):
+        raise InputError(f"{file} does not hold a JSON object: {_make_again(file)}")
+    return contents
+
+
+def _make_again(file: Path) -> str:
+    return f"if the workflow made it, delete the folder {file.parent} and run again; else save or download it again"
 
 
 @contextmanager
@@ -137,7 +167,8 @@ def read_exactly(descriptor: int, buffer: Tensor, offset: int, file: Path) -> No
 def read_header(file: Path) -> dict[str, TensorInfo]:
     """Read the header of one safetensors file: its tensors in the order of their bytes.
 
-    Raises InputError if the file is truncated, its header is malformed or a dtype is not supported.
+    Raises InputError if the file is truncated, its header is malformed, its tensors overlap or leave bytes over, or a
+    dtype is not supported.
     """
     size = file.stat().st_size
     with file.open("rb") as stream:
@@ -151,29 +182,40 @@ def read_header(file: Path) -> dict[str, TensorInfo]:
         tensors = {name: _tensor_info(file, entry, 8 + length) for name, entry in entries.items()}
     except InputError as error:
         raise InputError(f"{error} in {file}: store the weights as floating-point numbers") from None
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise _damaged(file, "its header is not a JSON table of tensors") from None
+    tensors = dict(sorted(tensors.items(), key=lambda item: (item[1].begin, item[1].end)))
     _check_ranges(file, tensors, 8 + length, size)
-    return dict(sorted(tensors.items(), key=lambda item: item[1].begin))
+    return tensors
 
 
 def _tensor_info(file: Path, entry: Mapping[str, Any], base: int) -> TensorInfo:
     begin, end = entry["data_offsets"]
+    shape = tuple(entry["shape"])
+    if not all(type(number) is int and 0 <= number < MAX_NUMBER for number in (begin, end, *shape)):
+        raise ValueError
     if entry["dtype"] not in DTYPES:
         raise InputError(f"dtype {entry['dtype']} cannot be averaged")
-    return TensorInfo(entry["dtype"], tuple(map(int, entry["shape"])), file, base + begin, base + end)
+    return TensorInfo(entry["dtype"], shape, file, base + begin, base + end)
 
 
 def _check_ranges(file: Path, tensors: Mapping[str, TensorInfo], base: int, size: int) -> None:
+    """Hold tensors, in the order of their bytes, to what the format asks: one after the other up to the file's end."""
+    reached = base
     for name, info in tensors.items():
         if info.end > size:
             raise _damaged(file, f"{name} should end at byte {info.end}, the file at byte {size}")
-        if info.begin < base or info.nbytes != info.numel * info.itemsize:
+        if info.nbytes != info.numel * info.itemsize:
             raise _damaged(file, f"{name} has {info.nbytes} bytes, not those of {info.dtype} {info.shape}")
+        if info.begin != reached:
+            raise _damaged(file, f"{name} begins at byte {info.begin}, not at byte {reached}")
+        reached = info.end
+    if reached != size:
+        raise _damaged(file, f"its tensors end at byte {reached}, the file at byte {size}")
 
 
 def _damaged(file: Path, detail: str) -> InputError:
-    return InputError(f"{file} is truncated or damaged ({detail}): download or save it again")
+    return InputError(f"{file} is truncated or damaged ({detail}): {_make_again(file)}")
 
 
 def _read_single(folder: Path) -> dict[str, TensorInfo]:
@@ -184,11 +226,15 @@ def _read_sharded(folder: Path) -> dict[str, TensorInfo]:
     index = folder / WEIGHTS_INDEX
     if not index.is_file():
         raise _no_weights(folder)
-    contents = read_json(index)
-    weight_map = contents.get("weight_map") if isinstance(contents, dict) else None
+    weight_map = read_object(index).get("weight_map")
     if not isinstance(weight_map, dict):
-        raise InputError(f"{index} has no weight_map: save or download it again")
+        raise InputError(f"{index} has no weight_map: {_make_again(index)}")
     tensors: dict[str, TensorInfo] = {}
+    for shard in weight_map.values():
+        if not isinstance(shard, str) or shard != Path(shard).name or not shard.endswith(".safetensors"):
+            raise InputError(
+                f"{index} names {str(shard)[:80]!r}, which is no file beside it: {_make_again(index)}"
+            )
     for shard in dict.fromkeys(weight_map.values()):
         if not (folder / shard).is_file():
             raise InputError(f"{folder / shard}, listed in {index.name}, is missing: download it again")

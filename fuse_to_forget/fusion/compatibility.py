@@ -6,7 +6,7 @@ difference it finds, between the first model and another.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from fuse_to_forget.fusion.checkpoint import (
     TensorInfo,
     opened,
     read_exactly,
-    read_json,
+    read_object,
 )
 
 SUM_TOLERANCE = 1e-6
@@ -162,7 +162,12 @@ def same_bytes(infos: Sequence[TensorInfo], block_bytes: int = BLOCK_BYTES) -> b
 def _label_map(config: Mapping[str, Any]) -> dict[int, str]:
     # transformers leaves out the map of two unnamed classes.
     stored = config.get("id2label") or {0: "LABEL_0", 1: "LABEL_1"}
-    return {int(number): name for number, name in sorted(stored.items(), key=lambda item: int(item[0]))}
+    try:
+        return {int(number): name for number, name in sorted(stored.items(), key=lambda item: int(item[0]))}
+    except (ValueError, TypeError, AttributeError):
+        raise InputError(
+            f"the label map (id2label in config.json) is {str(stored)[:80]}: map class numbers to names"
+        ) from None
 
 
 def _vocabulary_difference(first: Path, other: Path) -> tuple[str, int | None, int | None] | None:
@@ -172,7 +177,7 @@ def _vocabulary_difference(first: Path, other: Path) -> tuple[str, int | None, i
             continue
         if (first / file).read_bytes() == (other / file).read_bytes():
             continue
-        ours, theirs = read(first / file), read(other / file)
+        ours, theirs = (_read_vocabulary(read, folder / file) for folder in (first, other))
         different = [token for token in ours.keys() | theirs.keys() if ours.get(token) != theirs.get(token)]
         if different:
             token = min(different, key=lambda t: (ours.get(t, math.inf), theirs.get(t, math.inf)))
@@ -180,12 +185,22 @@ def _vocabulary_difference(first: Path, other: Path) -> tuple[str, int | None, i
     return None
 
 
+def _read_vocabulary(read: Callable[[Path], Mapping[str, int]], file: Path) -> Mapping[str, int]:
+    try:
+        vocabulary = read(file)
+        if all(type(number) is int for number in vocabulary.values()):
+            return vocabulary
+    except (KeyError, TypeError, AttributeError, UnicodeDecodeError):
+        pass
+    raise InputError(f"{file} holds no vocabulary (token: number): save or download it again")
+
+
 def _number(number: int | None) -> str:
     return "absent" if number is None else f"number {number}"
 
 
 def _tokenizer_json(file: Path) -> dict[str, int]:
-    tokenizer = read_json(file)
+    tokenizer = read_object(file)
     vocabulary = tokenizer.get("model", {}).get("vocab", {})
     if isinstance(vocabulary, list):  # Unigram models list (token, log-probability) pairs in order
         vocabulary = {token: number for number, (token, _) in enumerate(vocabulary)}
@@ -199,4 +214,4 @@ def _vocab_txt(file: Path) -> dict[str, int]:
     }
 
 
-VOCABULARY_READERS = {"tokenizer.json": _tokenizer_json, "vocab.json": read_json, "vocab.txt": _vocab_txt}
+VOCABULARY_READERS = {"tokenizer.json": _tokenizer_json, "vocab.json": read_object, "vocab.txt": _vocab_txt}

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fuse_to_forget.fusion.checkpoint import WEIGHTS, WEIGHTS_INDEX, Checkpoint, TensorInfo, read_json
+from fuse_to_forget.fusion.checkpoint import WEIGHTS, WEIGHTS_INDEX, Checkpoint, TensorInfo, read_object
 
 # What belongs to a model beside its weights; training state, logs and evaluation results do not.
 COMPANION_FILES = (
@@ -109,7 +109,7 @@ def copy_companions(model: Checkpoint, folder: Path) -> None:
     if model.config:
         write_json(folder / "config.json", _without_paths(model.config))
     if (folder / "tokenizer_config.json").is_file():
-        settings = read_json(folder / "tokenizer_config.json")
+        settings = read_object(model.folder / "tokenizer_config.json")
         write_json(folder / "tokenizer_config.json", _without_paths(settings))
 
 

@@ -6,12 +6,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from transformers import (
-    AutoModelForSequenceClassification,
-    AutoTokenizer,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-)
+from transformers import AutoModelForSequenceClassification, PreTrainedModel, PreTrainedTokenizerBase
+
+from fuse_to_forget.pretrained import open_tokenizer, open_weights
+from fuse_to_forget.progress import Progress
 
 TokenIds = Sequence[list[int]]
 
@@ -22,16 +20,15 @@ def device() -> torch.device:
 
 
 def load_classifier(folder: str | Path) -> PreTrainedModel:
-    """Load a classifier in float32, in evaluation mode, on `device()`."""
-    model = AutoModelForSequenceClassification.from_pretrained(
-        folder, dtype=torch.float32, local_files_only=True
-    )
+    """Load a classifier in float32, in evaluation mode, on `device()`; raises InputError if it is damaged."""
+    purpose = "loaded as a text classifier"
+    model = open_weights(AutoModelForSequenceClassification, folder, purpose, dtype=torch.float32)
     return model.eval().to(device())
 
 
 def load_tokenizer(folder: str | Path) -> PreTrainedTokenizerBase:
     """Load the tokenizer of a checkpoint folder."""
-    return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    return open_tokenizer(folder)
 
 
 def tokenize(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], max_length: int) -> list[list[int]]:
@@ -42,12 +39,12 @@ def tokenize(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], max_lengt
 
 
 def batches_by_length(
-    token_ids: TokenIds, pad_id: int, batch_size: int
+    token_ids: TokenIds, pad_id: int, batch_size: int, progress: Progress | None = None
 ) -> Iterator[tuple[np.ndarray, torch.Tensor, torch.Tensor]]:
     """Yield (positions in `token_ids`, ids (b, l), attention mask (b, l)), longest texts first.
 
     Texts of like length share a batch, so next to nothing is spent on padding; the longest come first
-    so that a lack of memory shows at once.
+    so that a lack of memory shows at once. A batch counts as done in `progress` when the next one is asked for.
     """
     order = np.argsort([-len(ids) for ids in token_ids], kind="stable")
     for start in range(0, len(order), batch_size):
@@ -60,13 +57,18 @@ def batches_by_length(
             ids[row, :length] = torch.tensor(token_ids[position])
             mask[row, :length] = 1
         yield positions, ids, mask
+        if progress is not None:
+            progress.advance(len(positions))
 
 
 @torch.inference_mode()
-def predict_logits(model: PreTrainedModel, token_ids: TokenIds, batch_size: int) -> np.ndarray:
+def predict_logits(
+    model: PreTrainedModel, token_ids: TokenIds, batch_size: int, progress: Progress | None = None
+) -> np.ndarray:
     """Return the logits of each text, shape (n, labels), in the order given."""
     logits = np.empty((len(token_ids), model.config.num_labels), dtype=np.float32)
-    for positions, ids, mask in batches_by_length(token_ids, model.config.pad_token_id or 0, batch_size):
+    pad_id = model.config.pad_token_id or 0
+    for positions, ids, mask in batches_by_length(token_ids, pad_id, batch_size, progress):
         output = model(input_ids=ids.to(model.device), attention_mask=mask.to(model.device))
         logits[positions] = output.logits.float().cpu().numpy()
     return logits

@@ -8,7 +8,8 @@ import torch
 from concept_erasure import LeaceEraser
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, SGDClassifier
-from tqdm import trange
+
+from fuse_to_forget.progress import Progress
 
 Classifier = Literal["svm", "logistic"]
 _LOSS = {"svm": "hinge", "logistic": "log_loss"}
@@ -26,7 +27,9 @@ def inlp_projection(
     """
     left = representations.astype(np.float64)
     removed = np.zeros((0, left.shape[1]))  # orthonormal rows: the span of all classifiers so far
-    for i in trange(min(iterations, left.shape[1]), desc="INLP"):
+    directions = min(iterations, left.shape[1])
+    progress = Progress(directions, "INLP directions", at_most=True)
+    for i in range(directions):
         model = SGDClassifier(loss=_LOSS[classifier], fit_intercept=False, random_state=(seed + i) % 2**31)
         with warnings.catch_warnings():
             warnings.simplefilter(
@@ -40,6 +43,8 @@ def inlp_projection(
         direction /= np.linalg.norm(direction)
         removed = np.vstack([removed, direction])
         left -= np.outer(left @ direction, direction)
+        progress.advance()
+    progress.finish()
     return np.eye(left.shape[1]) - removed.T @ removed
 
 

@@ -9,11 +9,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 from torch.nn.utils.rnn import pad_sequence
-from transformers import AutoConfig, PreTrainedModel
+from transformers import PreTrainedModel
 
 from fuse_to_forget.errors import InputError
 from fuse_to_forget.objectives import AUTO_MODELS, Objective, check_objective
 from fuse_to_forget.prediction.classifier import TokenIds, batches_by_length, device
+from fuse_to_forget.pretrained import open_config, open_weights
+from fuse_to_forget.progress import Progress
 from fuse_to_forget.seeds import derive_seed
 from fuse_to_forget.subsets.sequences import context_length
 
@@ -40,10 +42,13 @@ def load_language_model(folder: str | Path, objective: Objective) -> PreTrainedM
 
     Raises InputError if the checkpoint has no language modelling head or is not a model of this objective.
     """
-    config = AutoConfig.from_pretrained(folder, local_files_only=True)
-    check_objective(config, objective, folder)
-    model, loading = AUTO_MODELS[objective].from_pretrained(
-        folder, dtype=torch.float32, local_files_only=True, use_safetensors=True, output_loading_info=True
+    check_objective(open_config(folder), objective, folder)
+    model, loading = open_weights(
+        AUTO_MODELS[objective],
+        folder,
+        f"loaded as a {objective} language model",
+        dtype=torch.float32,
+        output_loading_info=True,
     )
     missing = sorted(loading["missing_keys"])
     if missing:  # transformers draws them at random
@@ -68,7 +73,11 @@ def check_context(model: PreTrainedModel, token_ids: TokenIds) -> None:
 
 @torch.inference_mode()
 def causal_likelihoods(
-    model: PreTrainedModel, token_ids: TokenIds, batch_size: int, prefix: int
+    model: PreTrainedModel,
+    token_ids: TokenIds,
+    batch_size: int,
+    prefix: int,
+    progress: Progress | None = None,
 ) -> Likelihoods:
     """Predict every token but the first of each sequence from those before it (paper, section 6).
 
@@ -83,7 +92,8 @@ def causal_likelihoods(
         raise InputError(f"The prefix is {prefix} tokens long; greedy decoding needs at least 1.")
     log_likelihood = np.empty(len(token_ids))
     verbatim = np.empty(len(token_ids), dtype=np.int64)
-    for positions, ids, mask in batches_by_length(token_ids, model.config.pad_token_id or 0, batch_size):
+    pad_id = model.config.pad_token_id or 0
+    for positions, ids, mask in batches_by_length(token_ids, pad_id, batch_size, progress):
         ids, mask = ids.to(model.device), mask.to(model.device)
         logits = model(input_ids=ids, attention_mask=mask, use_cache=False).logits
         # The target at each position is the next token; the last token and padding have none.
@@ -132,6 +142,7 @@ def masked_likelihoods(
     maskings: Sequence[np.ndarray],
     mask_id: int,
     batch_size: int,
+    progress: Progress | None = None,
 ) -> Likelihoods:
     """Predict the masked tokens of each sequence, over all repeats of its masking (paper, appendix E).
 
@@ -145,7 +156,8 @@ def masked_likelihoods(
     rows = [(owner, ids, masked) for owner, (ids, masking) in pairs for masked in masking]
     copies = [ids for _, ids, _ in rows]
     sums = np.empty(len(rows))
-    for positions, ids, mask in batches_by_length(copies, model.config.pad_token_id or 0, batch_size):
+    pad_id = model.config.pad_token_id or 0
+    for positions, ids, mask in batches_by_length(copies, pad_id, batch_size, progress):
         masked = pad_sequence([torch.from_numpy(rows[row][2]) for row in positions], batch_first=True)
         inputs, targets = ids.masked_fill(masked, mask_id), ids.masked_fill(~masked, IGNORED)
         logits = model(input_ids=inputs.to(model.device), attention_mask=mask.to(model.device)).logits

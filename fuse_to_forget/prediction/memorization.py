@@ -22,6 +22,7 @@ from fuse_to_forget.prediction.likelihood import (
     masked_likelihoods,
 )
 from fuse_to_forget.prediction.sweep import load_weights
+from fuse_to_forget.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -39,12 +40,13 @@ class Reading:
         sequences: pd.DataFrame,
         maskings: Sequence[np.ndarray],
         mask_id: int | None,
+        progress: Progress,
     ) -> Likelihoods:
         """Read all sequences with one model."""
         token_ids = sequences["input_ids"].map(list).tolist()
         if self.objective == "causal":
-            return causal_likelihoods(model, token_ids, self.batch_size, self.prefix)
-        return masked_likelihoods(model, token_ids, maskings, mask_id, self.batch_size)
+            return causal_likelihoods(model, token_ids, self.batch_size, self.prefix, progress)
+        return masked_likelihoods(model, token_ids, maskings, mask_id, self.batch_size, progress)
 
 
 def read_with_all(
@@ -70,10 +72,12 @@ def read_with_all(
         token_ids = sequences["input_ids"].map(list).tolist()
         maskings = draw_maskings(token_ids, tokenizer.all_special_ids, sequences["id"], **reading.masking)
     model = load_language_model(base, reading.objective)
+    readings = sum(map(len, maskings)) or len(sequences)
+    progress = Progress((1 + len(trained) + len(fused)) * readings, "readings")
 
     def rows(name: str, kind: str, method: str, coefficients: str = "") -> pd.DataFrame:
         print(f"reading with {name}", flush=True)
-        found = reading.likelihoods(model, sequences, maskings, tokenizer.mask_token_id)
+        found = reading.likelihoods(model, sequences, maskings, tokenizer.mask_token_id, progress)
         return _rows(sequences, found, reading.prefix).assign(
             model=name, kind=kind, method=method, coefficients=coefficients, seed=seed
         )
@@ -89,6 +93,7 @@ def read_with_all(
             model, average_state_dicts([weights[c] for c in constituents], [share] * len(constituents))
         )
         frames.append(rows(name, "fused", "average", format_coefficients(dict.fromkeys(constituents, share))))
+    progress.finish()
     return pd.concat(frames, ignore_index=True)
 
 

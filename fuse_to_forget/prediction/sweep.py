@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from torch import Tensor
-from tqdm import tqdm
 from transformers import PreTrainedModel
 
 from fuse_to_forget.coefficients import format_coefficients
@@ -22,6 +21,7 @@ from fuse_to_forget.prediction.classifier import (
     prediction_rows,
     tokenize,
 )
+from fuse_to_forget.progress import Progress
 
 
 def sweep_logits(
@@ -40,10 +40,12 @@ def sweep_logits(
     ]
     model = load_classifier(folders[0])
     logits, fused = [], None
-    for vector in tqdm(coefficients, desc="fused models"):
+    progress = Progress(len(coefficients) * len(token_ids), "predictions")
+    for vector in coefficients:
         fused = average_state_dicts(constituents, vector, fused)  # the second one on writes over the first
         load_weights(model, fused)
-        logits.append(predict_logits(model, token_ids, batch_size))
+        logits.append(predict_logits(model, token_ids, batch_size, progress))
+    progress.finish()
     return np.stack(logits)
 
 

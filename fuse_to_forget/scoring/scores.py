@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from fuse_to_forget.files import atomic_path
+from fuse_to_forget.results import read_csv
 
 COLUMNS = [
     "study", "model", "kind", "method", "coefficients", "dataset", "split", "attribute", "metric",
@@ -20,7 +21,7 @@ def write_scores(scores: pd.DataFrame, path: str | Path) -> None:
 
 
 def read_scores(path: str | Path) -> pd.DataFrame:
-    """Read what `write_scores` wrote, columns of text as text (empty, not NaN)."""
+    """Read what `write_scores` wrote, columns of text as text (empty, not NaN); raises InputError if it is damaged."""
     text = [
         "study",
         "model",
@@ -33,5 +34,6 @@ def read_scores(path: str | Path) -> pd.DataFrame:
         "metric",
         "seed",
     ]
-    scores = pd.read_csv(path, dtype=dict.fromkeys(text, str))
+    numbers = ["value", "low", "high"]
+    scores = read_csv(path, COLUMNS, dtype=dict.fromkeys(text, str) | dict.fromkeys(numbers, float))
     return scores.fillna(dict.fromkeys(text, ""))

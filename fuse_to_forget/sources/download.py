@@ -116,6 +116,8 @@ def _fetch(name: str, version: str, kind: str, scratch: Path) -> Path:
 
 def _last_error(stderr: str) -> str:
     """The line of pip's messages that says most: its first error, else its last line."""
+    if "connection broken by" in stderr:  # after which pip finds no version of the package and says that
+        return "the package index could not be reached"
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith("ERROR:") or "No module named pip" in line]
     return (errors or lines[-1:] or ["no message"])[0].removeprefix("ERROR: ").rstrip(".")

@@ -23,7 +23,7 @@ def read_ground_truth(folder: str | Path, name: str) -> pd.DataFrame:
     Raises InputError when the folder does not hold the file, or a line is not of that form.
     """
     archive = Path(folder) / ARCHIVE
-    advice = "delete it and download vaderSentiment 0.5 again"
+    advice = f"delete the folder {folder} and run the workflow again, which downloads vaderSentiment 0.5"
     if not archive.is_file():
         raise InputError(f"{folder} holds no {ARCHIVE}; {advice}")
     content = read_member(archive, f"hutto_ICWSM_2014/{name}_GroundTruth.txt")

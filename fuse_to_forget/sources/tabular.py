@@ -124,7 +124,7 @@ def _reason(path: Path, kind: str, error: Exception) -> str:
             for number, line in enumerate(file, 1):
                 try:
                     json.loads(line or "null")
-                except ValueError as bad:
+                except (ValueError, RecursionError) as bad:
                     return f"line {number}: {bad}"
     return " ".join(str(error).split()).rstrip(".") or type(error).__name__
 

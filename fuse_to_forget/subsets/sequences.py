@@ -5,14 +5,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig, PreTrainedTokenizerBase
+from transformers import PreTrainedConfig, PreTrainedTokenizerBase
 
-from fuse_to_forget.errors import InputError, first_line
+from fuse_to_forget.errors import InputError
 from fuse_to_forget.objectives import Objective
+from fuse_to_forget.pretrained import WANTED, open_config, open_tokenizer
 from fuse_to_forget.seeds import derive_seed
 
 COLUMNS = ["id", "article", "input_ids"]
@@ -21,7 +21,6 @@ _POSITIONS_AFTER_PADDING = {
     "camembert", "data2vec-text", "esm", "ibert", "longformer", "luke", "mpnet", "roberta", "roberta-prelayernorm",
     "xlm-roberta", "xlm-roberta-xl", "xmod",
 }  # fmt: skip
-_WANTED = "give a checkpoint folder with config.json, tokenizer files and safetensors weights"
 _TOGETHER = 1000  # articles that are tokenised, and in the authors' code packed, at once
 
 Encoded = tuple[str, list[int]]  # an article's id and its tokens
@@ -55,7 +54,7 @@ def context_length(config: PreTrainedConfig) -> float:
 
 def check_length(base_model: str | Path, length: int) -> None:
     """Raise InputError if `base_model` is no checkpoint, or `length` tokens are beyond its context."""
-    context = context_length(_opened(AutoConfig, base_model))
+    context = context_length(open_config(base_model))
     if length > context:
         raise InputError(
             f"The config wants sequences of {length} tokens, but the context of {base_model} is {context}; "
@@ -65,20 +64,11 @@ def check_length(base_model: str | Path, length: int) -> None:
 
 def load_tokenizer(base_model: str | Path) -> PreTrainedTokenizerBase:
     """Load the tokenizer of a base model; raises InputError if the folder holds none."""
-    tokenizer = _opened(AutoTokenizer, base_model)
+    tokenizer = open_tokenizer(base_model)
     # without its files transformers makes one up that knows no word
     if len(tokenizer) <= len(tokenizer.all_special_ids):
-        raise InputError(f"The base model {base_model} holds no tokenizer; {_WANTED}.")
+        raise InputError(f"The base model {base_model} holds no tokenizer; {WANTED}.")
     return tokenizer
-
-
-def _opened(kind: type, base_model: str | Path) -> Any:
-    try:
-        return kind.from_pretrained(base_model, local_files_only=True)
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(
-            f"The base model {base_model} cannot be opened ({first_line(error)}); {_WANTED}."
-        ) from error
 
 
 def encode_articles(

@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from transformers import AutoTokenizer
-
+from fuse_to_forget.pretrained import open_tokenizer
 from fuse_to_forget.subsets.injection import Tokenization
 
 
@@ -13,7 +12,7 @@ def load_wordpieces(base_model: str | Path) -> Tokenization:
     A mark may so fall inside a word, and places before and after [CLS] (or [SEP]) come to the same, so that a mark
     stands at either end of the text twice as often as elsewhere. Joining normalises spaces, as decoding does.
     """
-    tokenizer = AutoTokenizer.from_pretrained(base_model, local_files_only=True)
+    tokenizer = open_tokenizer(base_model)
     ends = (tokenizer.cls_token, tokenizer.sep_token)
 
     def split(text: str) -> list[str]:

@@ -40,5 +40,6 @@ def training_arguments(
         save_total_limit=1,
         logging_steps=1,  # a mean over several would lack those before a checkpoint when a job goes on from there
         report_to=[],
+        disable_tqdm=True,
         dataloader_pin_memory=torch.cuda.is_available(),
     )

@@ -6,13 +6,12 @@ from pathlib import Path
 import torch
 from transformers import (
     AutoModelForSequenceClassification,
-    AutoTokenizer,
     PreTrainedModel,
     PreTrainedTokenizerBase,
     set_seed,
 )
 
-from fuse_to_forget.errors import InputError, first_line
+from fuse_to_forget.pretrained import open_tokenizer, open_weights
 
 
 def load_base(
@@ -26,22 +25,17 @@ def load_base(
     """
     set_seed(seed)
     names = dict(enumerate(label_names))
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(base_model, local_files_only=True)
-        model = AutoModelForSequenceClassification.from_pretrained(
-            base_model,
-            num_labels=len(names),
-            id2label=names,
-            label2id={name: i for i, name in names.items()},
-            dtype=torch.float32,
-            local_files_only=True,
-            use_safetensors=True,
-        )
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(
-            f"The base model {base_model} cannot be loaded as a text classifier ({first_line(error)}); "
-            "name a checkpoint folder with config.json, tokenizer files and safetensors weights."
-        ) from error
+    purpose = "loaded as a text classifier"
+    tokenizer = open_tokenizer(base_model, purpose)
+    model = open_weights(
+        AutoModelForSequenceClassification,
+        base_model,
+        purpose,
+        num_labels=len(names),
+        id2label=names,
+        label2id={name: i for i, name in names.items()},
+        dtype=torch.float32,
+    )
     if tokenizer.add_tokens(list(new_tokens)):
         # The mean of the old rows would make the new tokens nearly alike, and their order hard to learn.
         model.resize_token_embeddings(len(tokenizer), mean_resizing=False)

@@ -14,6 +14,7 @@ from fuse_to_forget.training.arguments import training_arguments
 from fuse_to_forget.training.base import load_base
 from fuse_to_forget.training.checkpoints import resumable_checkpoint
 from fuse_to_forget.training.interruption import SaveWhenTold, leave_when_told
+from fuse_to_forget.training.progress import report_progress
 from fuse_to_forget.training.results import save_training
 from fuse_to_forget.training.sampling import EpochSeededLengthSampler
 from fuse_to_forget.training.stopping import (
@@ -85,6 +86,7 @@ def finetune(
         compute_metrics=accuracy_by_group(dev.get("shortcut")),
         callbacks=[told, *([StopWhenLearned(stop)] if stop else [])],
     )
+    report_progress(trainer, may_stop=stop is not None)
     resume = resumable_checkpoint(checkpoints, identity)
     print(f"resuming from {resume.name}" if resume else "starting afresh", flush=True)
     with leave_when_told(told):

@@ -1,8 +1,9 @@
 """What trainings wrote down of themselves: `{model}/seed{seed}/training.json`, beside the weights."""
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
+
+from fuse_to_forget.results import read_record
 
 
 def learned(files: Iterable[str | Path]) -> dict[tuple[str, str], bool]:
@@ -10,5 +11,5 @@ def learned(files: Iterable[str | Path]) -> dict[tuple[str, str], bool]:
     found = {}
     for file in map(Path, files):
         model, seed = file.parent.parent.name, file.parent.name.removeprefix("seed")
-        found[model, seed] = bool(json.loads(file.read_text())["learned"])
+        found[model, seed] = bool(read_record(file, "learned")["learned"])
     return found

@@ -10,8 +10,8 @@ from types import FrameType
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-# What a cluster sends before it takes a node away, and what it can be asked to send before time is up.
-SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+# What a cluster sends before it takes a node away, what it can be asked to send before time is up, and Ctrl-C.
+SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
 
 
 class SaveWhenTold(TrainerCallback):
@@ -39,7 +39,7 @@ class SaveWhenTold(TrainerCallback):
 
 @contextmanager
 def leave_when_told(callback: SaveWhenTold) -> Iterator[None]:
-    """Within the block SIGTERM and SIGUSR1 tell `callback`; a training that left for it ends the process.
+    """Within the block SIGNALS tell `callback`; a training that left for it ends the process.
 
     The exit code is 75 (EX_TEMPFAIL: try again), and nothing after the block runs. Signals reach the main thread of a
     process only; elsewhere the block changes nothing.

@@ -11,7 +11,6 @@ from datasets import Dataset
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from transformers import (
-    AutoTokenizer,
     DataCollatorForLanguageModeling,
     PreTrainedModel,
     PreTrainedTokenizerBase,
@@ -23,14 +22,16 @@ from transformers import (
     set_seed,
 )
 
-from fuse_to_forget.errors import InputError, first_line
+from fuse_to_forget.errors import InputError
 from fuse_to_forget.files import atomic_path
 from fuse_to_forget.objectives import AUTO_MODELS, Objective, check_objective
+from fuse_to_forget.pretrained import open_tokenizer, open_weights
 from fuse_to_forget.seeds import derive_seed
 from fuse_to_forget.subsets.sequences import context_length
 from fuse_to_forget.training.arguments import training_arguments
 from fuse_to_forget.training.checkpoints import resumable_checkpoint
 from fuse_to_forget.training.interruption import SaveWhenTold, leave_when_told
+from fuse_to_forget.training.progress import report_progress
 from fuse_to_forget.training.results import save_training, training_curve
 from fuse_to_forget.training.sampling import EpochSeededLengthSampler
 
@@ -87,6 +88,7 @@ def finetune_language_model(
         data_collator=batches,
         callbacks=[told, _NoCheckpointAtTheEnd()],
     )
+    report_progress(trainer)
     resume = resumable_checkpoint(checkpoints, identity)
     print(f"resuming from {resume.name}" if resume else "starting afresh", flush=True)
     with leave_when_told(told):
@@ -179,16 +181,9 @@ def _load(
 ) -> tuple[PreTrainedTokenizerBase, PreTrainedModel]:
     """Load tokenizer and language model in float32; sets the global seeds, for a head that the base may lack."""
     set_seed(seed)
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(base_model, local_files_only=True)
-        model = AUTO_MODELS[objective].from_pretrained(
-            base_model, dtype=torch.float32, local_files_only=True, use_safetensors=True
-        )
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(
-            f"The base model {base_model} cannot be loaded as a {objective} language model ({first_line(error)}); "
-            "name a checkpoint folder with config.json, tokenizer files and safetensors weights."
-        ) from error
+    purpose = f"loaded as a {objective} language model"
+    tokenizer = open_tokenizer(base_model, purpose)
+    model = open_weights(AUTO_MODELS[objective], base_model, purpose, dtype=torch.float32)
     if objective == "masked" and tokenizer.mask_token is None:
         raise InputError(
             f"The tokenizer of {base_model} has no mask token, so the model cannot be trained as a masked language "

@@ -1,7 +1,6 @@
 import os
 import re
 
-import yaml
 from snakemake.exceptions import WorkflowError
 
 from fuse_to_forget import studies
@@ -10,24 +9,9 @@ from fuse_to_forget.errors import InputError
 from fuse_to_forget.gpu import has_gpu
 from fuse_to_forget.protocol import switches
 from fuse_to_forget.provenance import code_version
-from fuse_to_forget.runs import subset_sizes
+from fuse_to_forget.runs import DEV, HELD_OUT, SHARED, sizes_up_to
 from fuse_to_forget.seeds import derive_seed
-from fuse_to_forget.settings import check_config
 from fuse_to_forget.subsets.shortcuts import SPECIAL_TOKENS
-from fuse_to_forget.workdir import release_stale_lock
-
-try:
-    with open(workflow.source_path("../schemas/config.schema.yaml")) as schema:
-        check_config(config, yaml.safe_load(schema))
-    studies.check_studies(config)
-except InputError as error:
-    raise WorkflowError(str(error))
-
-ON_CLUSTER = workflow.resource_settings.nodes is not None
-
-# A killed run on a cluster may have jobs that still write: there the lock is left to the user.
-if workflow.is_main_process and not ON_CLUSTER:
-    release_stale_lock()
 
 # What a job of a model asks for: without any GPU here, as many jobs as there are processors run side by side.
 GPUS = int(ON_CLUSTER or has_gpu())
@@ -76,37 +60,14 @@ def checked(function, *arguments):
         raise WorkflowError(str(error))
 
 
-def base_model_of(study):
-    """Return an input function: the folder of a study's base model, downloaded or the user's own."""
-
-    def folder(wildcards):
-        return checked(studies.base_model_input, study)
-
-    return folder
-
-
-def base_model(wildcards):
-    """Folder of the base model of the job's study."""
-    return checked(studies.base_model_input, wildcards.study)
-
-
 def protocol(*names):
     """Those switches of the protocol that concern a rule."""
     return {name: PROTOCOL[name] for name in names}
 
 
 def mixture_weights(wildcards):
-    """Shortcuts of a data set, with their weights."""
-    return MIXTURES[wildcards.mixture]
-
-
-def source_inputs(study):
-    """Return an input function: what a study's source is read from, under the names that its entry uses."""
-
-    def inputs(wildcards):
-        return checked(studies.source_files, config[study]["source"])
-
-    return inputs
+    """Shortcuts of a data set, each with its weight; pairs, because a cache would not see another order of a dict."""
+    return [list(pair) for pair in MIXTURES[wildcards.mixture].items()]
 
 
 def download_settings(wildcards):
@@ -292,6 +253,12 @@ def recipe_coefficients(wildcards):
 def recipe_weights(wildcards):
     """Their weights."""
     return weights_of(wildcards.study, recipe_models(wildcards), wildcards.seed)
+
+
+def recipe_facts(wildcards):
+    """What their trainings wrote down."""
+    models, seed = recipe_models(wildcards), wildcards.seed
+    return training_files("training.json", wildcards.study, models, seed)
 
 
 def per_attempt(amount):

@@ -4,6 +4,10 @@ import dataclasses
 from pathlib import Path
 
 RUNS = {study: checked(studies.study_runs, study) for study in studies.LANGUAGE_STUDIES}
+SUBSETS = {
+    study: [subset for run in runs.values() for subset in run.evaluated()]
+    for study, runs in RUNS.items()
+}
 
 
 def run_of_model(wildcards):
@@ -15,33 +19,34 @@ def run_of_model(wildcards):
     )
 
 
-def sequences_of(study, run):
-    """The file with the sequences of a run: its own, or those of the main run."""
-    name = next(
-        name
-        for name, other in RUNS[study].items()
-        if other == run or (name == "main" and not run.own_subsets)
+def subset_files(study, subsets):
+    """Files of subsets of sequences, in the order in which they are drawn."""
+    ordered = [SHARED, *(subset for subset in subsets if subset != SHARED)]
+    return expand(
+        "results/subsets/{study}/{subset}.parquet", study=study, subset=ordered
     )
-    return f"results/subsets/{study}/{name}.parquet"
 
 
 def model_sequences(wildcards):
-    """The file with the sequences that a model is trained on."""
-    return sequences_of(wildcards.study, run_of_model(wildcards))
+    """The files with the sequences that a model is trained on."""
+    return subset_files(wildcards.study, model_subsets(wildcards))
 
 
 def run_sequences(wildcards):
-    """The file with the sequences that a run's models are evaluated on."""
-    return sequences_of(wildcards.study, RUNS[wildcards.study][wildcards.run])
+    """The files with the sequences that a run's models are evaluated on."""
+    subsets = RUNS[wildcards.study][wildcards.run].evaluated()
+    return subset_files(wildcards.study, subsets)
 
 
-def run_sizes(wildcards):
-    """How many sequences each subset of a run has, by the split that its articles come from."""
-    study = config[wildcards.study]
-    sizes = subset_sizes(study, RUNS[wildcards.study][wildcards.run])
-    held_out = {"dev": {"dev": study["subsets"]["dev"]}}
-    held_out |= {"test": {"held_out": study["subsets"]["held_out"]}}
-    return {"train": sizes} | held_out
+def subset_articles(wildcards):
+    """The articles that a subset is drawn from."""
+    split = {DEV: "dev", HELD_OUT: "test"}.get(wildcards.subset, "train")
+    return f"results/data/articles/{split}.parquet"
+
+
+def subset_sizes(wildcards):
+    """How many sequences a subset has, after those that are drawn before it."""
+    return sizes_up_to(config[wildcards.study], wildcards.subset)
 
 
 def model_subsets(wildcards):
@@ -70,11 +75,6 @@ def run_fused(wildcards):
     return RUNS[wildcards.study][wildcards.run].constituents()
 
 
-def run_datasets(wildcards):
-    """Names of the data sets that a run's models are evaluated on."""
-    return RUNS[wildcards.study][wildcards.run].evaluated()
-
-
 def pretrained_model(wildcards):
     """What the config says of a language model that is pretrained here, but for its seed and where its text comes from."""
     entry = config["pretrained"][wildcards.pretrained]
@@ -86,19 +86,42 @@ def pretraining_seed(wildcards):
     return config["pretrained"][wildcards.pretrained]["seed"]
 
 
+def pretraining_names(wildcards):
+    """Names of the sources of a pretraining."""
+    return config["pretrained"][wildcards.pretrained]["texts"]
+
+
+def pretraining_downloads(wildcards):
+    """Names of the downloads that they are read from, each once."""
+    sources = [config["sources"][name] for name in pretraining_names(wildcards)]
+    return list(
+        dict.fromkeys(
+            source["download"] for source in sources if source.get("download")
+        )
+    )
+
+
+def pretraining_folders(wildcards):
+    """The folders of these downloads, in the same order."""
+    return expand("results/downloads/{name}", name=pretraining_downloads(wildcards))
+
+
 def pretraining_inputs(wildcards):
-    """Files and folders that the texts of a pretraining are read from."""
-    names = config["pretrained"][wildcards.pretrained]["texts"]
-    found = [checked(studies.source_files, name) for name in names]
-    return [path for files in found for path in files.values()]
+    """Files of the user that the texts of a pretraining are read from."""
+    found = [source_files(name) for name in pretraining_names(wildcards)]
+    return [
+        path for files in found if "download" not in files for path in files.values()
+    ]
 
 
 def pretraining_sources(wildcards):
-    """The sources of a pretraining, with the files that they are read from."""
-    names = config["pretrained"][wildcards.pretrained]["texts"]
-    return [
-        config["sources"][name] | checked(studies.source_files, name) for name in names
-    ]
+    """What the config says of the sources of a pretraining."""
+    return [config["sources"][name] for name in pretraining_names(wildcards)]
+
+
+def pretraining_contents(wildcards):
+    """Digests of the user's files and folders of these sources."""
+    return [source_contents(name) for name in pretraining_names(wildcards)]
 
 
 def base_name(study):

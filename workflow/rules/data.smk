@@ -4,7 +4,7 @@ rule download:
         folder=directory("results/downloads/{download}"),
     log:
         "logs/download/{download}.log",
-    cache: "omit-software"
+    cache: CACHE and "omit-software"
     retries: 2
     conda:
         "../../envs/models.yaml"
@@ -28,6 +28,7 @@ rule prepare_biases:
         test="results/data/biases/test.parquet",
     log:
         "logs/prepare_biases.log",
+    cache: CACHE
     conda:
         "../../envs/tables.yaml"
     resources:
@@ -37,6 +38,7 @@ rule prepare_biases:
         code=code_version("prepare_biases.py"),
         name=config["biases"]["source"],
         source=config["sources"][config["biases"]["source"]],
+        contents=contents_of("biases"),
         splits=config["biases"]["splits"],
     script:
         "../scripts/prepare_biases.py"
@@ -51,6 +53,7 @@ rule prepare_shortcuts:
         dev="results/data/shortcuts/dev.parquet",
     log:
         "logs/prepare_shortcuts.log",
+    cache: CACHE
     conda:
         "../../envs/tables.yaml"
     resources:
@@ -60,6 +63,7 @@ rule prepare_shortcuts:
         code=code_version("prepare_shortcuts.py"),
         name=config["shortcuts"]["source"],
         source=config["sources"][config["shortcuts"]["source"]],
+        contents=contents_of("shortcuts"),
         splits=config["shortcuts"]["splits"],
         size=config["shortcuts"]["injection"]["size"],
     script:
@@ -77,6 +81,7 @@ rule inject_shortcuts:
         dev="results/subsets/shortcuts/{mixture}_dev.parquet",
     log:
         "logs/inject_shortcuts/{mixture}.log",
+    cache: CACHE
     conda:
         "../../envs/models.yaml"
     resources:
@@ -104,6 +109,7 @@ rule combine_shortcuts:
         dev="results/subsets/shortcuts/full_dev.parquet",
     log:
         "logs/combine_shortcuts.log",
+    cache: CACHE
     conda:
         "../../envs/tables.yaml"
     resources:
@@ -111,6 +117,7 @@ rule combine_shortcuts:
         runtime=per_attempt(30),
     params:
         code=code_version("combine_shortcuts.py"),
+        singles=SINGLES,
     script:
         "../scripts/combine_shortcuts.py"
 
@@ -123,6 +130,7 @@ rule make_biased_subset:
         subset="results/subsets/biases/{attribute}.parquet",
     log:
         "logs/make_biased_subset/{attribute}.log",
+    cache: CACHE
     conda:
         "../../envs/tables.yaml"
     resources:
@@ -130,6 +138,7 @@ rule make_biased_subset:
         runtime=per_attempt(30),
     params:
         code=code_version("make_biased_subset.py"),
+        attribute="{attribute}",
         subsets=config["biases"]["subsets"],
     script:
         "../scripts/make_biased_subset.py"
@@ -145,6 +154,7 @@ rule combine_subsets:
         subset="results/subsets/biases/full.parquet",
     log:
         "logs/combine_subsets.log",
+    cache: CACHE
     conda:
         "../../envs/tables.yaml"
     resources:
@@ -152,6 +162,7 @@ rule combine_subsets:
         runtime=per_attempt(30),
     params:
         code=code_version("combine_subsets.py"),
+        attributes=ATTRIBUTES,
         seed=config["biases"]["subsets"]["seed"],
     script:
         "../scripts/combine_subsets.py"
@@ -168,6 +179,7 @@ rule prepare_articles:
         test="results/data/articles/test.parquet",
     log:
         "logs/prepare_articles.log",
+    cache: CACHE
     conda:
         "../../envs/tables.yaml"
     resources:
@@ -177,35 +189,36 @@ rule prepare_articles:
         code=code_version("prepare_articles.py"),
         name=config["articles"]["source"],
         source=config["sources"][config["articles"]["source"]],
+        contents=contents_of("articles"),
         splits=config["articles"]["splits"],
     script:
         "../scripts/prepare_articles.py"
 
 
-rule draw_subsets:
-    """Make token sequences of the articles, and disjoint subsets of them for the models of a run."""
+rule draw_subset:
+    """Make token sequences of the articles, and draw one of the disjoint subsets of them."""
     input:
         base=base_model,
-        train="results/data/articles/train.parquet",
-        dev="results/data/articles/dev.parquet",
-        test="results/data/articles/test.parquet",
+        articles=subset_articles,
     output:
-        sequences="results/subsets/{study}/{run}.parquet",
+        sequences="results/subsets/{study}/{subset}.parquet",
     log:
-        "logs/draw_subsets/{study}/{run}.log",
+        "logs/draw_subset/{study}/{subset}.log",
     wildcard_constraints:
         study=one_of(*RUNS),
+    cache: CACHE
     conda:
         "../../envs/models.yaml"
     resources:
         mem_mb=per_attempt(8000),
         runtime=per_attempt(60),
     params:
-        code=code_version("draw_subsets.py"),
+        code=code_version("draw_subset.py"),
+        name="{subset}",
         sequences=study_setting("sequences"),
         objective=study_setting("objective"),
-        sizes=run_sizes,
+        sizes=subset_sizes,
         switches=protocol("document_separator", "subsets_disjoint_by"),
         seed=study_setting("subsets", "seed"),
     script:
-        "../scripts/draw_subsets.py"
+        "../scripts/draw_subset.py"

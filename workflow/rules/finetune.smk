@@ -10,10 +10,9 @@ rule finetune:
         curve="results/models/{study}/{model}/seed{seed}/training_curve.csv",
     log:
         "logs/finetune/{study}/{model}_seed{seed}.log",
-    benchmark:
-        "logs/finetune/{study}/{model}_seed{seed}.tsv"
     wildcard_constraints:
         study=one_of("shortcuts", "biases"),
+    cache: CACHE
     conda:
         "../../envs/models.yaml"
     threads: 4
@@ -42,6 +41,7 @@ rule draw_random_model:
         **checkpoint_files("results/models/shortcuts/random/seed{seed}"),
     log:
         "logs/draw_random_model/seed{seed}.log",
+    cache: CACHE
     conda:
         "../../envs/models.yaml"
     resources:
@@ -49,6 +49,7 @@ rule draw_random_model:
         runtime=per_attempt(30),
     params:
         code=code_version("draw_random_model.py"),
+        models=config["shortcuts"]["random_distance"],
         new_tokens=list(SPECIAL_TOKENS),
         seed=job_seed("draw_random_model"),
     script:
@@ -62,13 +63,13 @@ rule pretrain:
         held_apart=expand(
             "results/data/articles/{split}.parquet", split=["train", "dev", "test"]
         ),
+        downloads=pretraining_folders,
         texts=pretraining_inputs,
     output:
-        folder=directory("results/pretrained/{pretrained}"),
+        **checkpoint_files("results/pretrained/{pretrained}"),
     log:
         "logs/pretrain/{pretrained}.log",
-    benchmark:
-        "logs/pretrain/{pretrained}.tsv"
+    cache: CACHE
     conda:
         "../../envs/models.yaml"
     resources:
@@ -79,6 +80,8 @@ rule pretrain:
         code=code_version("pretrain.py"),
         model=pretrained_model,
         sources=pretraining_sources,
+        downloads=pretraining_downloads,
+        contents=pretraining_contents,
         seed=pretraining_seed,
         checkpoints="results/checkpoints/pretrained/{pretrained}",
     script:
@@ -89,17 +92,17 @@ rule finetune_language_model:
     """Fine-tune a language model on its subsets; a killed job goes on from its last checkpoint."""
     input:
         base=base_model,
-        sequences=model_sequences,
+        train=model_sequences,
+        dev="results/subsets/{study}/dev.parquet",
     output:
         **checkpoint_files("results/models/{study}/{model}/seed{seed}"),
         facts="results/models/{study}/{model}/seed{seed}/training.json",
         curve="results/models/{study}/{model}/seed{seed}/training_curve.csv",
     log:
         "logs/finetune/{study}/{model}_seed{seed}.log",
-    benchmark:
-        "logs/finetune/{study}/{model}_seed{seed}.tsv"
     wildcard_constraints:
         study=one_of(*RUNS),
+    cache: CACHE
     conda:
         "../../envs/models.yaml"
     resources:

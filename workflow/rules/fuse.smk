@@ -3,6 +3,7 @@ rule fuse:
     input:
         weights=recipe_weights,
         beside=beside(recipe_weights),
+        facts=recipe_facts,
     output:
         **checkpoint_files("results/fused/{study}/{recipe}/seed{seed}"),
         card="results/fused/{study}/{recipe}/seed{seed}/README.md",

@@ -8,7 +8,7 @@ rule plot_figure5:
             "results/figure5.png",
             caption="../report/figure5.rst",
             category="Social biases",
-            labels={"result": "Figure 5"},
+            labels={"result": "Figure 5: between two models"},
         ),
     log:
         "logs/plot_figure5.log",
@@ -36,7 +36,7 @@ rule plot_interpolations:
             "results/figure{figure}.png",
             caption="../report/interpolations.rst",
             category="Shortcuts",
-            labels={"result": "Figure {figure}"},
+            labels={"result": "Figure {figure}: between two models"},
         ),
     log:
         "logs/plot_interpolations/figure{figure}.log",
@@ -67,7 +67,7 @@ rule plot_figure4:
             "results/figure4.png",
             caption="../report/figure4.rst",
             category="Shortcuts",
-            labels={"result": "Figure 4"},
+            labels={"result": "Figure 4: all models"},
         ),
     log:
         "logs/plot_figure4.log",
@@ -94,14 +94,14 @@ rule plot_triplet:
             "results/figure7.png",
             caption="../report/figure7.rst",
             category="Shortcuts",
-            labels={"result": "Figure 7"},
+            labels={"result": "Figure 7: between three models"},
         ),
         pdf="results/figure8.pdf",
         png=report(
             "results/figure8.png",
             caption="../report/figure8.rst",
             category="Shortcuts",
-            labels={"result": "Figure 8"},
+            labels={"result": "Figure 8: the same by data set"},
         ),
     log:
         "logs/plot_triplet.log",
@@ -154,7 +154,7 @@ rule plot_memorization:
             "results/figure{figure}.png",
             caption="../report/memorization_figures.rst",
             category="Memorization",
-            labels={"result": "Figure {figure}"},
+            labels={"result": "Figure {figure}: by number of models"},
         ),
     log:
         "logs/plot_memorization/{figure}.log",

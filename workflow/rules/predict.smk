@@ -168,7 +168,6 @@ rule read_sequences:
         runtime=per_attempt(240),
     params:
         code=code_version("read_sequences.py"),
-        datasets=run_datasets,
         models=run_models,
         fused=run_fused,
         objective=study_setting("objective"),

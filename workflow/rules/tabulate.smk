@@ -1,3 +1,8 @@
+from fuse_to_forget.environment import installed_versions
+from fuse_to_forget.files import file_digest
+from fuse_to_forget.provenance import ROOT
+
+
 rule tabulate_table1:
     """Lay out Table 1: biased, debiased, full and fused models."""
     input:
@@ -8,7 +13,7 @@ rule tabulate_table1:
             "results/table1.html",
             caption="../report/table1.rst",
             category="Social biases",
-            labels={"result": "Table 1"},
+            labels={"result": "Table 1: bias and accuracy"},
         ),
     log:
         "logs/tabulate_table1.log",
@@ -35,7 +40,7 @@ rule tabulate_table3:
             "results/table3.html",
             caption="../report/table3.rst",
             category="Shortcuts",
-            labels={"result": "Table 3"},
+            labels={"result": "Table 3: marked sentences"},
         ),
     log:
         "logs/tabulate_table3.log",
@@ -67,7 +72,7 @@ rule tabulate_table4:
             "results/table4.html",
             caption="../report/table4.rst",
             category="Shortcuts",
-            labels={"result": "Table 4"},
+            labels={"result": "Table 4: Fisher overlap"},
         ),
     log:
         "logs/tabulate_table4.log",
@@ -86,8 +91,9 @@ rule tabulate_table4:
 rule record_run:
     """Write down versions, machine and configuration, for the report."""
     output:
-        run=report(
-            "results/run.csv",
+        run="results/run.csv",
+        page=report(
+            "results/run.html",
             caption="../report/run.rst",
             category="This run",
             labels={"result": "Versions and configuration"},
@@ -102,6 +108,8 @@ rule record_run:
     params:
         code=code_version("record_run.py"),
         config=config,
+        lock=file_digest(ROOT / "requirements.lock")[:12],
+        versions=installed_versions(),  # not read: other versions make it run again
     script:
         "../scripts/record_run.py"
 
@@ -116,7 +124,7 @@ rule tabulate_memorization:
             "results/table{table}.html",
             caption="../report/memorization.rst",
             category="Memorization",
-            labels={"result": "Table {table}"},
+            labels={"result": "Table {table}: likelihood ratios"},
         ),
     log:
         "logs/tabulate_memorization/{table}.log",
@@ -147,7 +155,7 @@ rule tabulate_extraction:
             "results/extraction.html",
             caption="../report/extraction.rst",
             category="Memorization",
-            labels={"result": "Extraction"},
+            labels={"result": "Extraction, word for word"},
         ),
     log:
         "logs/tabulate_extraction.log",

@@ -3,14 +3,15 @@
 import pandas as pd
 
 from fuse_to_forget.jobs import job
-from fuse_to_forget.tables.page import write_with_page
+from fuse_to_forget.results import read_csv
+from fuse_to_forget.tables.claims import write_claims
 
 if __name__ == "__main__":
     with job(snakemake.log[0]):
-        tables = [pd.read_csv(path) for path in snakemake.input.claims]
+        tables = [read_csv(path, ["claim"]) for path in snakemake.input.claims]
         joined = [
             table.assign(study=study) for study, table in zip(snakemake.params.studies, tables, strict=True)
         ]
         claims = pd.concat(joined, ignore_index=True)
         claims = claims[["study", *tables[0].columns]]
-        write_with_page(claims, snakemake.output.claims, snakemake.output.page, "Claims of the paper")
+        write_claims(claims, snakemake.output.claims, snakemake.output.page, "Claims of the paper")

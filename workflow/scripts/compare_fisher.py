@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from fuse_to_forget.files import atomic_path
+from fuse_to_forget.files import atomic_path, folder_of
 from fuse_to_forget.fisher.comparison import Crafting, Estimation, compare_models
 from fuse_to_forget.jobs import job
 from fuse_to_forget.parquet import read_table
@@ -11,7 +11,7 @@ from fuse_to_forget.subsets.wordpieces import load_wordpieces
 from fuse_to_forget.training.facts import learned
 
 if __name__ == "__main__":
-    with job(snakemake.log[0]):
+    with job(snakemake.log[0], snakemake.resources.gpu):
         settings, switches = snakemake.params.settings, snakemake.params.switches
         words = switches["insert_between"] == "words"
         dev, _ = read_table(snakemake.input.dev)
@@ -22,7 +22,7 @@ if __name__ == "__main__":
             dev,
             settings["examples"],
             Crafting(
-                tokenization=WORDS if words else load_wordpieces(snakemake.input.base),
+                tokenization=WORDS if words else load_wordpieces(folder_of(snakemake.input.base)),
                 position_ties=switches["position_ties"] == "allow",
                 reverse_token_in_context=switches["reverse_token_in_context"],
                 seed=snakemake.params.injection_seed,

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from fuse_to_forget.files import folder_of
 from fuse_to_forget.jobs import job
 from fuse_to_forget.parquet import read_table
 from fuse_to_forget.training.random_model import draw_random_model
@@ -10,7 +11,7 @@ if __name__ == "__main__":
     with job(snakemake.log[0]):
         _, metadata = read_table(snakemake.input.train)
         draw_random_model(
-            snakemake.input.base,
+            folder_of(snakemake.input.base),
             [Path(weights).parent for weights in snakemake.input.weights],
             Path(snakemake.output.weights).parent,
             label_names=metadata["values"]["label"],

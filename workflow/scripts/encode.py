@@ -10,7 +10,7 @@ from fuse_to_forget.parquet import read_table
 from fuse_to_forget.prediction.splits import encode_splits
 
 if __name__ == "__main__":
-    with job(snakemake.log[0]):
+    with job(snakemake.log[0], snakemake.resources.gpu):
         representations = encode_splits(
             Path(snakemake.input.weights).parent,
             {split: read_table(snakemake.input[split])[0] for split in ("train", "dev", "test")},

@@ -2,19 +2,20 @@
 
 from pathlib import Path
 
-from fuse_to_forget.files import file_digest, remove
+from fuse_to_forget.files import checkpoint_digest, file_digest, folder_of, remove
 from fuse_to_forget.jobs import job
 from fuse_to_forget.parquet import read_table
 from fuse_to_forget.training.classifier import finetune
 
 if __name__ == "__main__":
-    with job(snakemake.log[0]):
+    with job(snakemake.log[0], snakemake.resources.gpu):
         train, metadata = read_table(snakemake.input.train)
         dev, _ = read_table(snakemake.input.dev)
         if "part" in dev:  # the stop rule asks what was learned of the shortcut
             dev = dev[dev["part"] == "synthetic"].reset_index(drop=True)
+        base = folder_of(snakemake.input.base)
         finetune(
-            snakemake.input.base,
+            base,
             train,
             dev,
             Path(snakemake.output.weights).parent,
@@ -28,7 +29,7 @@ if __name__ == "__main__":
                 "settings": snakemake.params.settings,
                 "new_tokens": snakemake.params.new_tokens,
                 "seed": snakemake.params.seed,
-                "base_model": file_digest(snakemake.input.base),
+                "base_model": checkpoint_digest(snakemake.input.base),
                 "train": file_digest(snakemake.input.train),
                 "dev": file_digest(snakemake.input.dev),
                 "dataset": metadata["description"],

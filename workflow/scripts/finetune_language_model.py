@@ -2,20 +2,21 @@
 
 from pathlib import Path
 
-from fuse_to_forget.files import file_digest, remove
+from fuse_to_forget.files import checkpoint_digest, file_digest, folder_of, remove
 from fuse_to_forget.jobs import job
-from fuse_to_forget.parquet import read_table
-from fuse_to_forget.runs import DEV
+from fuse_to_forget.parquet import read_table, read_tables
 from fuse_to_forget.training.language_model import finetune_language_model
 
 if __name__ == "__main__":
-    with job(snakemake.log[0]):
+    with job(snakemake.log[0], snakemake.resources.gpu):
         params = snakemake.params
-        sequences, metadata = read_table(snakemake.input.sequences)
+        train, metadata = read_tables(snakemake.input.train)
+        dev, _ = read_table(snakemake.input.dev)
+        base = folder_of(snakemake.input.base)
         finetune_language_model(
-            snakemake.input.base,
-            sequences[sequences["dataset"].isin(params.subsets)].reset_index(drop=True),
-            sequences[sequences["dataset"] == DEV].reset_index(drop=True),
+            base,
+            train,
+            dev,
             Path(snakemake.output.weights).parent,
             params.checkpoints,
             params.settings,
@@ -27,8 +28,9 @@ if __name__ == "__main__":
                 "objective": params.objective,
                 "subsets": params.subsets,
                 "seed": params.seed,
-                "base_model": file_digest(snakemake.input.base),
-                "sequences": file_digest(snakemake.input.sequences),
+                "base_model": checkpoint_digest(snakemake.input.base),
+                "train": [file_digest(file) for file in snakemake.input.train],
+                "dev": file_digest(snakemake.input.dev),
                 "dataset": metadata["description"],
             },
         )

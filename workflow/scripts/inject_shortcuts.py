@@ -1,5 +1,6 @@
 """Make the data set of one shortcut, or of a mixture of shortcuts."""
 
+from fuse_to_forget.files import folder_of
 from fuse_to_forget.jobs import job
 from fuse_to_forget.parquet import read_table, write_table
 from fuse_to_forget.subsets.injection import WORDS, Injection, shortcut_dataset, synthetic_share
@@ -15,13 +16,13 @@ if __name__ == "__main__":
             conflicting_rules=switches["conflicting_rules"] == "allow",
         )
         words = switches["insert_between"] == "words"
-        tokenization = WORDS if words else load_wordpieces(snakemake.input.base)
+        tokenization = WORDS if words else load_wordpieces(folder_of(snakemake.input.base))
         for split in ("train", "dev"):
             frame, metadata = read_table(snakemake.input[split])
             injected = shortcut_dataset(
                 frame,
                 snakemake.params.name,
-                snakemake.params.weights,
+                dict(snakemake.params.weights),
                 injection,
                 tokenization,
                 seed=settings["seed"],

@@ -6,7 +6,7 @@ from fuse_to_forget.scoring.bootstrap import Bootstrap
 from fuse_to_forget.scoring.claims import claims_table
 from fuse_to_forget.scoring.memorization import Evaluation, measure_files
 from fuse_to_forget.scoring.memorization_claims import Remembered, memorization_claims, unlearned
-from fuse_to_forget.tables.page import write_with_page
+from fuse_to_forget.tables.claims import write_claims
 
 if __name__ == "__main__":
     with job(snakemake.log[0]):
@@ -17,4 +17,4 @@ if __name__ == "__main__":
         runs = {name: Run(**run) for name, run in params.runs.items()}
         remembered = Remembered(measured, runs, params.objective)
         claims = claims_table(memorization_claims(remembered), unlearned(remembered), len(measured.seeds))
-        write_with_page(claims, snakemake.output.claims, snakemake.output.page, params.title)
+        write_claims(claims, snakemake.output.claims, snakemake.output.page, params.title)

@@ -1,15 +1,14 @@
 """Judge the statements of the paper on fused shortcut models."""
 
-import pandas as pd
-
 from fuse_to_forget.jobs import job
 from fuse_to_forget.parquet import read_tables
+from fuse_to_forget.results import read_csv
 from fuse_to_forget.scoring.bootstrap import Bootstrap
 from fuse_to_forget.scoring.claims import claims_table
 from fuse_to_forget.scoring.shortcut_claims import shortcut_claims
 from fuse_to_forget.scoring.shortcut_evidence import Evidence
 from fuse_to_forget.scoring.shortcuts import measure_shortcuts
-from fuse_to_forget.tables.page import write_with_page
+from fuse_to_forget.tables.claims import write_claims
 from fuse_to_forget.training.facts import learned
 
 if __name__ == "__main__":
@@ -23,14 +22,14 @@ if __name__ == "__main__":
             shortcut_claims(
                 evidence,
                 predictions,
-                pd.read_csv(snakemake.input.table4),
+                read_csv(snakemake.input.table4, ["pair", "comparison"]),
                 params.sweeps,
                 params.bootstrap["seed"],
             ),
             unlearned,
             len(measured.seeds),
         )
-        write_with_page(
+        write_claims(
             claims,
             snakemake.output.claims,
             snakemake.output.page,

@@ -12,7 +12,7 @@ if __name__ == "__main__":
         size = settings["size"] or largest_size(train, biases)
         subset = biased_subset(
             train,
-            snakemake.wildcards.attribute,
+            snakemake.params.attribute,
             biases,
             size=size,
             seed=settings["seed"],

@@ -1,15 +1,14 @@
 """Draw Figure 4."""
 
-import pandas as pd
-
 from fuse_to_forget.figures.figure4 import figure4
 from fuse_to_forget.figures.style import save_figure
 from fuse_to_forget.jobs import job
+from fuse_to_forget.results import read_csv
 from fuse_to_forget.scoring.scores import read_scores
 
 if __name__ == "__main__":
     with job(snakemake.log[0]):
-        claims = pd.read_csv(snakemake.input.claims).set_index("claim")
+        claims = read_csv(snakemake.input.claims, ["claim", "p_value"]).set_index("claim")
         figure = figure4(
             read_scores(snakemake.input.scores),
             snakemake.params.singles,

@@ -9,17 +9,20 @@ from fuse_to_forget.sources.article_splits import pretraining_texts, read_articl
 from fuse_to_forget.training.pretraining import pretrain
 
 if __name__ == "__main__":
-    with job(snakemake.log[0]):
+    with job(snakemake.log[0], snakemake.resources.gpu):
         params = snakemake.params
         model = dict(params.model)
         sources = [read_table(snakemake.input.articles)[0]]
-        sources += [read_articles(source).splits["train"] for source in params.sources]
+        folders = dict(zip(params.downloads, snakemake.input.downloads, strict=True))
+        for source in params.sources:
+            read = read_articles(source | {"download": folders.get(source.get("download"))})
+            sources.append(read.splits["train"])
         held_apart = [read_table(file)[0] for file in snakemake.input.held_apart]
         texts = pretraining_texts(sources, held_apart)
         print(f"{len(texts)} texts, {sum(map(len, texts))} characters")
         pretrain(
             texts,
-            snakemake.output.folder,
+            Path(snakemake.output.weights).parent,
             params.checkpoints,
             architecture=model["architecture"],
             config=model["config"],

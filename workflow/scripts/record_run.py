@@ -1,9 +1,18 @@
 """Write down versions, machine and configuration."""
 
-from fuse_to_forget.environment import describe_run
-from fuse_to_forget.files import atomic_path
+import pandas as pd
+
+from fuse_to_forget.environment import KINDS, describe_run
 from fuse_to_forget.jobs import job
+from fuse_to_forget.tables.page import table_part, write_with_page
 
 if __name__ == "__main__":
-    with job(snakemake.log[0]), atomic_path(snakemake.output.run) as scratch:
-        describe_run(snakemake.params.config).to_csv(scratch, index=False, lineterminator="\n")
+    with job(snakemake.log[0]):
+        facts = pd.DataFrame(describe_run(snakemake.params.config, snakemake.params.lock))
+        parts = [
+            table_part(facts.loc[facts["kind"] == kind, ["name", "value"]], heading)
+            for kind, heading in KINDS.items()
+        ]
+        write_with_page(
+            facts, snakemake.output.run, snakemake.output.page, "Versions and configuration", parts
+        )

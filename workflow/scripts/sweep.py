@@ -7,7 +7,7 @@ from fuse_to_forget.parquet import read_tables, write_table
 from fuse_to_forget.prediction.sweep import sweep
 
 if __name__ == "__main__":
-    with job(snakemake.log[0]):
+    with job(snakemake.log[0], snakemake.resources.gpu):
         folders = [Path(weights).parent for weights in snakemake.input.weights]
         read = {split: read_tables(snakemake.input[split]) for split in snakemake.params.splits}
         rows = sweep(
