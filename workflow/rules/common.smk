@@ -1,14 +1,14 @@
+import functools
 import os
 import re
 
 from snakemake.exceptions import WorkflowError
 
-from fuse_to_forget import studies
+from fuse_to_forget import provenance, studies
 from fuse_to_forget.coefficients import simplex_grid
 from fuse_to_forget.errors import InputError
 from fuse_to_forget.gpu import has_gpu
 from fuse_to_forget.protocol import switches
-from fuse_to_forget.provenance import code_version
 from fuse_to_forget.runs import DEV, HELD_OUT, SHARED, sizes_up_to
 from fuse_to_forget.seeds import derive_seed
 from fuse_to_forget.subsets.shortcuts import SPECIAL_TOKENS
@@ -50,6 +50,18 @@ CHECKPOINT = {
 def one_of(*names):
     """A wildcard constraint: exactly one of these names, each once."""
     return "|".join(re.escape(name) for name in dict.fromkeys(names))
+
+
+code_digest = functools.cache(provenance.code_version)
+
+
+def code_version(script):
+    """Return a params function: the digest of a script's code, which takes time, so only for jobs that are planned."""
+
+    def digest(wildcards):
+        return code_digest(script)
+
+    return digest
 
 
 def checked(function, *arguments):

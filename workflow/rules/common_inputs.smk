@@ -3,7 +3,9 @@
 import functools
 from pathlib import Path
 
+from fuse_to_forget.environment import installed_versions
 from fuse_to_forget.files import file_digest
+from fuse_to_forget.provenance import ROOT
 
 
 @functools.cache
@@ -77,3 +79,13 @@ def contents_of(study):
         return source_contents(config[study]["source"])
 
     return contents
+
+
+def lock_digest(wildcards):
+    """Digest of the lock file."""
+    return digest(ROOT / "requirements.lock")[:12]
+
+
+def versions(wildcards):
+    """Versions of the packages that results depend on."""
+    return installed_versions()

@@ -1,8 +1,3 @@
-from fuse_to_forget.environment import installed_versions
-from fuse_to_forget.files import file_digest
-from fuse_to_forget.provenance import ROOT
-
-
 rule tabulate_table1:
     """Lay out Table 1: biased, debiased, full and fused models."""
     input:
@@ -108,8 +103,8 @@ rule record_run:
     params:
         code=code_version("record_run.py"),
         config=config,
-        lock=file_digest(ROOT / "requirements.lock")[:12],
-        versions=installed_versions(),  # not read: other versions make it run again
+        lock=lock_digest,
+        versions=versions,  # not read: other versions make it run again
     script:
         "../scripts/record_run.py"
 
