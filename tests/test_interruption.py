@@ -8,35 +8,15 @@ import threading
 
 import pandas as pd
 import pytest
-from conftest import WORDS, demographic_frame
+from conftest import WORDS
+from training_runs import SETTINGS, STEPS_AN_EPOCH, train
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from fuse_to_forget.training.classifier import _Trainer, finetune
+from fuse_to_forget.training.classifier import _Trainer
 from fuse_to_forget.training.interruption import SIGNALS, SaveWhenTold, leave_when_told
 from fuse_to_forget.training.language_model import _Trainer as LanguageModelTrainer
 from fuse_to_forget.training.language_model import finetune_language_model
 from fuse_to_forget.training.pretraining import train_tokenizer
-
-SETTINGS = {
-    "epochs": 3, "learning_rate": 2.0e-3, "batch_size": 16, "weight_decay": 0.0, "max_length": 32,
-    "checkpoint_interval": 0.5,
-}  # fmt: skip
-STEPS_AN_EPOCH = 8
-
-
-def train(base, folder, **settings):
-    finetune(
-        base,
-        demographic_frame(16 * STEPS_AN_EPOCH),
-        demographic_frame(40, seed=1).assign(shortcut="OP"),
-        folder / "model",
-        folder / "checkpoints",
-        SETTINGS | settings,
-        label_names=["no", "yes"],
-        seed=1,
-        identity={"job": "test"},
-    )
-    return {file.name: file.read_bytes() for file in (folder / "model").iterdir()}
 
 
 def tell_at(monkeypatch, trainer, step, number):

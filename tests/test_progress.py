@@ -7,18 +7,15 @@ import subprocess
 import sys
 
 import pytest
-from conftest import ROOT, demographic_frame
+from conftest import ROOT
+from training_runs import STEPS_AN_EPOCH, train
 
 from fuse_to_forget.jobs import job_name
 from fuse_to_forget.progress import Progress
 from fuse_to_forget.training import progress as training_progress
-from fuse_to_forget.training.classifier import _Trainer, finetune
+from fuse_to_forget.training.classifier import _Trainer
 
-SETTINGS = {
-    "epochs": 2, "learning_rate": 2.0e-3, "batch_size": 16, "weight_decay": 0.0, "max_length": 32,
-    "checkpoint_interval": 0.5,
-}  # fmt: skip
-STEPS = 16
+STEPS = 2 * STEPS_AN_EPOCH
 
 
 class Clock:
@@ -143,21 +140,6 @@ def test_a_job_outlives_the_terminal_that_it_reports_to(tmp_path):
     assert (tmp_path / "logs/sweep/a.log").read_text() == "one\ntwo\n"
 
 
-def train(base, folder, **settings):
-    finetune(
-        base,
-        demographic_frame(16 * STEPS // 2),
-        demographic_frame(40, seed=1).assign(shortcut="OP"),
-        folder / "model",
-        folder / "checkpoints",
-        SETTINGS | settings,
-        label_names=["no", "yes"],
-        seed=1,
-        identity={"job": "test"},
-    )
-    return {file.name: file.read_bytes() for file in (folder / "model").iterdir()}
-
-
 @pytest.fixture
 def slow(monkeypatch):
     """Let six seconds pass with each look at the clock."""
@@ -185,7 +167,7 @@ def killed(monkeypatch):
 
 
 def test_a_training_says_steps_loss_and_time(pico_bert, tmp_path, slow, lines, capfd):
-    train(pico_bert, tmp_path)
+    train(pico_bert, tmp_path, epochs=2)
     first = lines()[0]
     assert first.startswith(f"1 of {STEPS} steps (6 %), loss 0.")
     assert first.endswith(", 00:06 so far, 01:30 left")
@@ -198,9 +180,9 @@ def test_a_training_says_steps_loss_and_time(pico_bert, tmp_path, slow, lines, c
 def test_a_training_that_goes_on_estimates_by_its_own_speed(pico_bert, tmp_path, slow, lines, killed, caplog):
     killed()
     with pytest.raises(KeyboardInterrupt):
-        train(pico_bert, tmp_path)
+        train(pico_bert, tmp_path, epochs=2)
     caplog.clear()
-    train(pico_bert, tmp_path)
+    train(pico_bert, tmp_path, epochs=2)
     left = STEPS // 2 - 1
     assert lines()[0].startswith(f"{STEPS // 2 + 1} of {STEPS} steps (56 %), loss ")
     assert lines()[0].endswith(f", 00:06 so far, 00:{6 * left:02} left")
@@ -208,12 +190,14 @@ def test_a_training_that_goes_on_estimates_by_its_own_speed(pico_bert, tmp_path,
 
 
 def test_under_a_stop_rule_the_number_of_steps_is_a_limit(pico_bert, tmp_path, slow, lines):
-    train(pico_bert, tmp_path, stop={"accuracy": 0.0, "after_epochs": 1.0, "evaluations_per_epoch": 1})
+    train(
+        pico_bert, tmp_path, epochs=2, stop={"accuracy": 0.0, "after_epochs": 1.0, "evaluations_per_epoch": 1}
+    )
     assert lines()[0].startswith(f"1 of at most {STEPS} steps")
     assert lines()[-1].startswith(f"{STEPS // 2} steps done in ")
 
 
 def test_a_training_that_is_watched_ends_with_the_same_bytes(pico_bert, tmp_path, slow, monkeypatch):
-    watched = train(pico_bert, tmp_path / "watched")
+    watched = train(pico_bert, tmp_path / "watched", epochs=2)
     monkeypatch.setattr("fuse_to_forget.training.classifier.report_progress", lambda *_, **__: None)
-    assert train(pico_bert, tmp_path / "unwatched") == watched
+    assert train(pico_bert, tmp_path / "unwatched", epochs=2) == watched
