@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m fuse_to_forget")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    fuse = commands.add_parser("fuse", help="average the weights of models into a new one")
+    fuse = commands.add_parser("fuse", help="fuse the weights of models into a new one")
     fuse.set_defaults(run=_fuse)
     fuse.add_argument("models", nargs="+", metavar="MODEL", help="checkpoint folder in Hugging Face's layout")
     fuse.add_argument("--output", required=True, metavar="DIR", help="new folder for the fused model")
@@ -51,10 +51,31 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SIZE",
         help="largest weights file, such as 500MB or 2GiB (default: %(default)s)",
     )
+    _add_method(fuse)
     fuse.add_argument("--any-sum", action="store_true", help="accept coefficients that do not sum to 1")
     fuse.add_argument("--no-progress", action="store_true", help="show no progress bar")
     _add_cost(commands)
     return parser
+
+
+def _add_method(fuse: argparse.ArgumentParser) -> None:
+    fuse.add_argument("--method", metavar="NAME", default="weighted_average", help="default: %(default)s")
+    fuse.add_argument(
+        "--base",
+        metavar="DIR",
+        help="folder of the model that all were fine-tuned from, where the method needs it",
+    )
+    fuse.add_argument(
+        "--set",
+        nargs="+",
+        type=parse_setting,
+        default=[],
+        metavar="NAME=VALUE",
+        help="settings of the method",
+    )
+    fuse.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="of a random method (default: %(default)s)"
+    )
 
 
 def _add_cost(commands: argparse._SubParsersAction) -> None:
@@ -73,6 +94,14 @@ def _add_cost(commands: argparse._SubParsersAction) -> None:
     )  # fmt: skip
 
 
+def parse_setting(text: str) -> tuple[str, str]:
+    """Parse name=value into its two sides."""
+    name, equals, value = text.partition("=")
+    if not (name and equals and value):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a setting: write it like density=0.2")
+    return name, value
+
+
 def parse_size(text: str) -> int:
     """Parse a size in bytes: 5GB is 5 * 10^9, 5GiB is 5 * 2^30, a bare number counts bytes."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]I?)?B?", text.strip().upper())
@@ -89,6 +118,10 @@ def _fuse(options: argparse.Namespace) -> None:
         options.models,
         options.output,
         options.coefficients,
+        method=options.method,
+        base=options.base,
+        settings=dict(options.set),
+        seed=options.seed,
         max_shard_bytes=options.max_shard_size,
         allow_any_sum=options.any_sum,
         progress=not options.no_progress,

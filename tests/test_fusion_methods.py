@@ -119,7 +119,7 @@ def test_karcher_of_two_is_slerp_on_the_unit_sphere():
 
 
 def test_karcher_by_symmetry_and_norm():
-    axes = [torch.tensor(row) * length for row, length in zip(torch.eye(3), (1.0, 2.0, 6.0), strict=True)]
+    axes = [row * length for row, length in zip(torch.eye(3), (1.0, 2.0, 6.0), strict=True)]
     torch.testing.assert_close(run("karcher", axes), torch.full((3,), 3 / math.sqrt(3)), rtol=1e-5, atol=1e-5)
 
 
@@ -139,6 +139,12 @@ def test_karcher_is_where_the_weighted_tangents_cancel():
 def test_karcher_of_directions_that_cancel_is_the_average():
     models = [torch.tensor([1.0, 0.0]), torch.tensor([-3.0, 0.0])]
     assert torch.equal(run("karcher", models), torch.tensor([-1.0, 0.0]))
+
+
+def test_karcher_with_tensors_of_zeros():
+    zeros, ones = torch.zeros(4), torch.ones(4)
+    assert torch.equal(run("karcher", [zeros, zeros, zeros]), zeros)
+    torch.testing.assert_close(run("karcher", [zeros, ones, ones]), ones * 2 / 3)
 
 
 def test_task_arithmetic_by_hand():

@@ -10,6 +10,22 @@ Each weight is the sum of the constituents' weights times their coefficients, ac
 are those of the first constituent. See *Fuse to Forget: Bias Reduction and Selective Memorization through
 Model Fusion* (Zaman, Choshen and Srivastava, EMNLP 2024)."""
 
+OTHER_METHOD = """\
+The method is `{name}` ({source}){settings}, applied to the tensors of each name{base}. It is computed in
+float32 (float64 where a model stores that) and stored as {{stored}}. Integer buffers, the config and the
+tokenizer are those of the first constituent."""
+
+
+def describe_method(name: str, source: str, settings: Mapping[str, float], base: str | None) -> str:
+    """What a model card says of a method other than the weighted average; for `model_card`."""
+    listed = ", ".join(f"{key} {value:.10g}" for key, value in settings.items())
+    return OTHER_METHOD.format(
+        name=name,
+        source=source,
+        settings=f" with {listed}" if listed else "",
+        base=f" and to the base, {_cell(base)}; what the base lacks is averaged" if base else "",
+    )
+
 
 def model_card(
     names: Sequence[str],
@@ -19,11 +35,13 @@ def model_card(
     base_models: Sequence[str] = (),
     data: str | None = None,
     metrics: Mapping[str, float] | None = None,
+    method: str | None = None,
 ) -> str:
     """Return a README.md with YAML front matter.
 
     `dtypes` counts the tensors of each dtype, `base_models` are names on the Hugging Face hub, `data` is a
-    text on what the constituents were trained on, and `metrics` maps a metric's name to its value.
+    text on what the constituents were trained on, `metrics` maps a metric's name to its value, and `method`
+    is what `describe_method` returns, None for the weighted average.
     """
     constituents = "\n".join(
         f"| {_cell(name)} | {coefficient:.10g} |"
@@ -33,7 +51,7 @@ def model_card(
     return f"""{_front_matter(base_models)}
 # Fused model
 
-A weighted average of the weights of {_count(len(names), "fine-tuned model")}.
+{"A weighted average" if method is None else "A fusion"} of the weights of {_count(len(names), "fine-tuned model")}.
 
 ## Constituents
 
@@ -43,7 +61,7 @@ A weighted average of the weights of {_count(len(names), "fine-tuned model")}.
 
 ## Method
 
-{METHOD.format(stored=stored)}
+{(method or METHOD).replace("{stored}", stored)}
 
 ## Data
 

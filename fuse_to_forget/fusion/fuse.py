@@ -10,8 +10,10 @@ from pathlib import Path
 from fuse_to_forget.errors import InputError
 from fuse_to_forget.files import atomic_path
 from fuse_to_forget.fusion import compatibility
-from fuse_to_forget.fusion.card import constituent_names, hub_name, model_card
+from fuse_to_forget.fusion.card import constituent_names, describe_method, hub_name, model_card
 from fuse_to_forget.fusion.checkpoint import Checkpoint, TensorInfo, open_checkpoint
+from fuse_to_forget.fusion.merge import Recipe, merge_files
+from fuse_to_forget.fusion.methods import WEIGHTED_AVERAGE, check_use, complete_settings, find_method
 from fuse_to_forget.fusion.stream import average_files
 from fuse_to_forget.fusion.writer import Shard, copy_companions, plan_shards, write_layout
 
@@ -21,6 +23,10 @@ def fuse(
     output: str | Path,
     coefficients: Sequence[float] | None = None,
     *,
+    method: str = WEIGHTED_AVERAGE,
+    base: str | Path | None = None,
+    settings: Mapping[str, float | str] | None = None,
+    seed: int = 0,
     names: Sequence[str] | None = None,
     max_shard_bytes: int | None = None,
     allow_any_sum: bool = False,
@@ -33,8 +39,12 @@ def fuse(
     Accumulates in float32 (float64 where a model stores float64) and stores each tensor in the first
     model's dtype. Config and tokenizer are the first model's. Memory does not grow with the models.
     `output` appears whole or not at all. Source: Zaman, Choshen & Srivastava, 2024, section 2.
+    With another `method` memory is a few times the largest tensor for each model.
 
     - `coefficients`: one for each model, summing to 1 unless `allow_any_sum`; equal ones by default.
+    - `method`, `settings`: a name of `methods.METHODS` and what its settings are to be, if not the defaults.
+    - `base`: checkpoint folder of the model that all were fine-tuned from, for methods that need it.
+    - `seed`: for random methods, which draw by it and by `names`.
     - `names`: what the model card calls the models; by default the names of their folders.
     - `max_shard_bytes`: the largest weights file, in bytes; None writes a single model.safetensors.
     - `data`, `metrics`: for the model card; see `card.model_card`.
@@ -43,26 +53,36 @@ def fuse(
     weights are not finite, `output` is not a new or empty folder, or the disk is too small.
     """
     folders, output = [Path(model) for model in models], Path(output)
-    coefficients = compatibility.check_coefficients(coefficients, len(folders), allow_any_sum=allow_any_sum)
+    settings = complete_settings(method, settings)
+    coefficients = check_use(
+        method, coefficients, len(folders), has_base=base is not None, allow_any_sum=allow_any_sum
+    )
     _check_output(output, folders)
     checkpoints = [open_checkpoint(folder) for folder in folders]
+    base_tensors = open_checkpoint(base).tensors if base is not None else None
     labels = [str(folder) for folder in folders]
     tensors = _compatible_tensors(checkpoints, labels)
     shards = plan_shards(tensors[0], max_shard_bytes)
+    names = _card_names(folders, names)
+    recipe = Recipe(method, coefficients, settings, seed, names)
     card = model_card(
-        _card_names(folders, names),
+        names,
         coefficients,
         Counter(info.dtype for info in tensors[0].values()),
         base_models=[name for folder in folders if (name := hub_name(folder.resolve()))],
         data=data,
         metrics=metrics,
+        method=_description(recipe, base),
     )
     with _enough_disk(output, shards), atomic_path(output) as scratch:
         scratch.mkdir()
         copy_companions(checkpoints[0], scratch)
         (scratch / "README.md").write_text(card, encoding="utf-8")
         write_layout(scratch, shards)
-        steps = average_files(tensors, labels, coefficients, scratch, shards)
+        if method == WEIGHTED_AVERAGE:
+            steps = average_files(tensors, labels, coefficients, scratch, shards)
+        else:
+            steps = merge_files(recipe, tensors, base_tensors, labels, scratch, shards)
         _run(steps, sum(info.nbytes for info in tensors[0].values()), progress)
     return output
 
@@ -77,6 +97,16 @@ def _compatible_tensors(
     compatibility.check_shapes(tensors, labels)
     compatibility.check_dtypes(tensors, labels)
     return tensors
+
+
+def _description(recipe: Recipe, base: str | Path | None) -> str | None:
+    if recipe.method == WEIGHTED_AVERAGE:
+        return None
+    method = find_method(recipe.method)
+    settings = recipe.settings | ({"seed": recipe.seed} if method.random else {})
+    return describe_method(
+        recipe.method, method.source, settings, base and constituent_names([Path(base)])[0]
+    )
 
 
 def _card_names(folders: Sequence[Path], names: Sequence[str] | None) -> Sequence[str]:

@@ -1,0 +1,120 @@
+"""Fisher-weighted averaging: each weight of each model counts by how sure its model is of it (Matena & Raffel, 2022).
+
+https://arxiv.org/abs/2111.09832: theta = sum_i c_i F_i theta_i / sum_i c_i F_i, element by element.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from fuse_to_forget.errors import InputError
+from fuse_to_forget.fusion.average import average_state_dicts
+from fuse_to_forget.fusion.compatibility import check_coefficients, check_names, check_shapes
+from fuse_to_forget.fusion.regmean import check_finite, check_weights
+from fuse_to_forget.statistics.store import FISHER, Statistics, check_together
+
+FLOOR = 1e-10
+Normalize = Literal["none", "model", "parameter"]
+
+
+def fisher_average(
+    tensors: Sequence[Tensor],
+    fishers: Sequence[Tensor],
+    coefficients: Sequence[float],
+    *,
+    floor: float = FLOOR,
+) -> Tensor:
+    """Average tensors of one shape weighted by c_i (F_i + floor); F_i has that shape too.
+
+    The floor, 1e-10 in the code of Jin et al. (ICLR 2023), decides where there is little information: far above
+    all F_i the result is the weighted average, which it also is where all F_i and the floor are 0. Only the
+    coefficients' ratios count. Computed in float64; returned in the first tensor's dtype, on its device.
+
+    Raises InputError for shapes that do not fit, negative coefficients, and information or a floor that is negative.
+    """
+    check_weights(coefficients)
+    if not (math.isfinite(floor) and floor >= 0):
+        raise InputError(f"the floor of the Fisher information is {floor}: give 0 or a small number")
+    first, total = tensors[0], sum(coefficients)
+    shares = [coefficient / total for coefficient in coefficients]
+    average = sum(share * tensor.double() for share, tensor in zip(shares, tensors, strict=True))
+    moved, weights = torch.zeros_like(average), torch.zeros_like(average)
+    for position, (share, tensor, fisher) in enumerate(zip(shares, tensors, fishers, strict=True), start=1):
+        if tensor.shape != fisher.shape or (fisher < 0).any():
+            raise InputError(
+                f"the tensor of model {position} has shape {tuple(tensor.shape)} and its Fisher information shape "
+                f"{tuple(fisher.shape)}, or some of that is negative: collect statistics of this model"
+            )
+        weight = (fisher.to(first.device, torch.float64) + floor) * share
+        weights += weight
+        moved += weight * (tensor.double() - average)
+    # Without any information nothing moves away from the average.
+    return (average + moved / weights.where(weights > 0, 1)).to(first.dtype)
+
+
+def fisher_state_dicts(
+    state_dicts: Sequence[Mapping[str, Tensor]],
+    statistics: Sequence[Statistics],
+    coefficients: Sequence[float] | None = None,
+    *,
+    floor: float = FLOOR,
+    normalize: Normalize = "none",
+) -> dict[str, Tensor]:
+    """Merge state dicts in memory; the result has the first one's names, shapes, dtypes and order.
+
+    `normalize` divides a model's information, before the floor is added, by its Euclidean norm over all parameters
+    ("model") or over each ("parameter"), so that a model that is less sure altogether, or was trained longer, counts
+    as much as the others; no information stays none. Parameters that were left out of the statistics and
+    integer buffers are averaged as `average_state_dicts` does. The inputs are never changed.
+
+    Raises InputError for what `average_state_dicts` refuses, for negative coefficients, and for statistics that are
+    missing, not finite, of no examples, or of a model of another shape.
+    """
+    coefficients = check_coefficients(coefficients, len(state_dicts))
+    labels = [f"model {position}" for position in range(1, len(state_dicts) + 1)]
+    check_names(state_dicts, labels)
+    check_shapes(state_dicts, labels)
+    check_together(statistics, FISHER, len(state_dicts))
+    sources = _sources(state_dicts[0], statistics[0])
+    norms = [_norms(own, normalize) for own in statistics]
+    merged = {}
+    for name, source in sources.items():
+        tensors = [state_dict[name] for state_dict in state_dicts]
+        fishers = [own.tensors[source] / norm[source] for own, norm in zip(statistics, norms, strict=True)]
+        try:
+            merged[name] = fisher_average(tensors, fishers, coefficients, floor=floor)
+        except InputError as error:
+            raise InputError(f"{name}: {error}") from None
+        check_finite(name, merged[name], tensors)
+    rest = [{n: t for n, t in state_dict.items() if n not in merged} for state_dict in state_dicts]
+    averaged = average_state_dicts(rest, coefficients)
+    return {name: merged[name] if name in merged else averaged[name] for name in state_dicts[0]}
+
+
+def _sources(state_dict: Mapping[str, Tensor], statistics: Statistics) -> dict[str, str]:
+    """Return the names of tensors to be merged -> the name that their information has."""
+    sources = {}
+    for name, tensor in state_dict.items():
+        source = statistics.tied.get(name, name)
+        if source in statistics.tensors:
+            sources[name] = source
+        elif tensor.is_floating_point() and source not in statistics.left_out:
+            raise InputError(f"There is no Fisher information of {name}: collect it from these models")
+    if unknown := sorted(statistics.tensors.keys() - set(sources.values())):
+        raise InputError(
+            f"There is Fisher information of {unknown[0]}, which the models lack: collect it from them"
+        )
+    return sources
+
+
+def _norms(statistics: Statistics, normalize: Normalize) -> dict[str, float]:
+    """Return what to divide each parameter's information by; 1 where that is 0."""
+    if normalize not in ("none", "model", "parameter"):
+        raise InputError(f"There is no normalisation {normalize!r}: choose none, model or parameter")
+    norms = {name: tensor.double().norm().item() for name, tensor in statistics.tensors.items()}
+    if normalize == "model":
+        norms = dict.fromkeys(norms, math.hypot(*norms.values()))
+    return {name: (norm or 1.0) if normalize != "none" else 1.0 for name, norm in norms.items()}

@@ -1,0 +1,164 @@
+"""RegMean: the linear map closest, on every model's own inputs, to that model's (Jin et al., ICLR 2023, section 3).
+
+https://arxiv.org/abs/2212.09849. With G_i = X_i'X_i / N_i the Gram matrix of the inputs of a layer in model i, the
+weights W (out x in) that minimise sum_i c_i ||X_i W' - X_i W_i'||^2 / N_i solve sum_i c_i G_i W' = sum_i c_i G_i W_i'.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from fuse_to_forget.errors import InputError
+from fuse_to_forget.fusion.average import average_state_dicts, is_finite, not_finite, overflowed
+from fuse_to_forget.fusion.compatibility import check_coefficients, check_names, check_shapes
+from fuse_to_forget.statistics.store import GRAM, Statistics, check_together
+
+OFF_DIAGONAL = 0.9
+
+
+def regmean_linear(
+    weights: Sequence[Tensor],
+    grams: Sequence[Tensor],
+    coefficients: Sequence[float],
+    *,
+    off_diagonal: float = OFF_DIAGONAL,
+    transposed: bool = False,
+) -> Tensor:
+    """Merge the weights (o, i) of one linear layer, or (i, o) if `transposed`, with Gram matrices (i, i).
+
+    Entries off the diagonals of the Gram matrices are multiplied with `off_diagonal`, 0 to 1. At 1 the result is the
+    least-squares solution; at 0 each input's column is averaged by how large that input is in each model. The
+    authors' configurations use 1, .9 and .1; .9 stays close to least squares and makes every system solvable in
+    which no input is always zero. Where the inputs say nothing, the result is the weighted average. Only the
+    coefficients' ratios count. Solved in float64; returned in the first weight's dtype, on its device.
+
+    Raises InputError for shapes that do not fit, negative coefficients, and an `off_diagonal` out of range.
+    """
+    _check_linear(weights, grams, coefficients, off_diagonal, transposed)
+    first, total = weights[0], sum(coefficients)
+    shares = [coefficient / total for coefficient in coefficients]
+    columns = [(w if transposed else w.T).double() for w in weights]  # each (i, o)
+    average = sum(share * w for share, w in zip(shares, columns, strict=True))
+    left = torch.zeros(len(average), len(average), dtype=torch.float64, device=first.device)
+    right = torch.zeros_like(average)
+    # Solving for the difference from the average leaves the average where there is nothing to solve.
+    for share, gram, w in zip(shares, grams, columns, strict=True):
+        scaled = gram.to(first.device, torch.float64)
+        scaled = (scaled + scaled.T) * (off_diagonal / 2) + (1 - off_diagonal) * scaled.diagonal().diag()
+        left.add_(scaled, alpha=share)
+        right.addmm_(scaled, w - average, alpha=share)
+    tolerance = len(left) * max(torch.finfo(gram.dtype).eps for gram in grams)
+    merged = average + solve(left, right, tolerance)
+    return (merged if transposed else merged.T).to(first.dtype).contiguous()
+
+
+def solve(matrix: Tensor, right: Tensor, tolerance: float) -> Tensor:
+    """Solve A X = B for A (n, n), positive semidefinite, and B (n, m) in the range of A; float64.
+
+    A is scaled to a unit diagonal first. If it is then singular to within `tolerance`, the solution is the smallest
+    in the directions that are not.
+    """
+    scale = matrix.diagonal().clamp(min=0).sqrt()
+    scale = torch.where(scale > 0, 1 / scale, 1)[:, None]
+    scaled = scale * matrix * scale.T
+    factor, failed = torch.linalg.cholesky_ex(scaled)
+    # A squared pivot is the share of an input's square that the inputs before it do not explain.
+    if not failed and factor.diagonal().square().min() > tolerance:
+        return scale * torch.cholesky_solve(scale * right, factor)
+    values, vectors = torch.linalg.eigh(scaled)
+    kept = values > tolerance * values[-1].clamp(min=torch.finfo(torch.float64).tiny)
+    vectors = vectors[:, kept]
+    return scale * (vectors @ ((vectors.T @ (scale * right)) / values[kept, None]))
+
+
+def regmean_state_dicts(
+    state_dicts: Sequence[Mapping[str, Tensor]],
+    statistics: Sequence[Statistics],
+    coefficients: Sequence[float] | None = None,
+    *,
+    off_diagonal: float = OFF_DIAGONAL,
+    exclude: Sequence[str] = (),
+) -> dict[str, Tensor]:
+    """Merge state dicts in memory; the result has the first one's names, shapes, dtypes and order.
+
+    Linear layers that have Gram matrices are merged by `regmean_linear`, those whose name one of the regular
+    expressions `exclude` is found in and everything else (biases, LayerNorm, embeddings) by the weighted average.
+    Every Gram matrix is a mean, so that models count by their coefficients, however much data they saw. The
+    inputs are never changed.
+
+    Raises InputError for what `average_state_dicts` refuses, for negative coefficients, and for statistics that are
+    missing, not finite, of no examples, or of a model of another shape.
+    """
+    coefficients = check_coefficients(coefficients, len(state_dicts))
+    labels = [f"model {position}" for position in range(1, len(state_dicts) + 1)]
+    check_names(state_dicts, labels)
+    check_shapes(state_dicts, labels)
+    check_together(statistics, GRAM, len(state_dicts))
+    if unknown := sorted(statistics[0].tensors.keys() - state_dicts[0].keys()):
+        raise InputError(
+            f"There is a Gram matrix of {unknown[0]}, which the models lack: collect it from them"
+        )
+    merged = {}
+    for name in statistics[0].tensors:
+        if any(found(expression, name) for expression in exclude):
+            continue
+        weights = [state_dict[name] for state_dict in state_dicts]
+        grams = [own.tensors[name] for own in statistics]
+        transposed = name in statistics[0].transposed
+        try:
+            merged[name] = regmean_linear(
+                weights, grams, coefficients, off_diagonal=off_diagonal, transposed=transposed
+            )
+        except InputError as error:
+            raise InputError(f"{name}: {error}") from None
+        check_finite(name, merged[name], weights)
+    rest = [{n: t for n, t in state_dict.items() if n not in merged} for state_dict in state_dicts]
+    averaged = average_state_dicts(rest, coefficients)
+    return {name: merged[name] if name in merged else averaged[name] for name in state_dicts[0]}
+
+
+def found(expression: str, name: str) -> bool:
+    """Whether a regular expression is found in a name; raises InputError if it is none."""
+    try:
+        return re.search(expression, name) is not None
+    except re.error as error:
+        raise InputError(f"{expression!r} is no regular expression ({error}): correct it") from None
+
+
+def check_weights(coefficients: Sequence[float]) -> None:
+    """Raise InputError unless coefficients weigh squares: none negative, some positive."""
+    if min(coefficients) < 0 or sum(coefficients) <= 0:
+        raise InputError(
+            f"the coefficients are {list(coefficients)}, but what weighs information is never negative: give "
+            "numbers from 0 to 1"
+        )
+
+
+def check_finite(name: str, merged: Tensor, tensors: Sequence[Tensor]) -> None:
+    """Raise InputError naming the model to blame unless the merged tensor is finite."""
+    if is_finite(merged):
+        return
+    for position, tensor in enumerate(tensors, start=1):
+        if not is_finite(tensor):
+            raise not_finite(name, f"model {position}")
+    raise overflowed(name, merged.dtype)
+
+
+def _check_linear(
+    weights: Sequence[Tensor],
+    grams: Sequence[Tensor],
+    coefficients: Sequence[float],
+    off_diagonal: float,
+    transposed: bool,
+) -> None:
+    check_weights(coefficients)
+    if not 0 <= off_diagonal <= 1:
+        raise InputError(f"the scale off the diagonal is {off_diagonal}: give a number from 0 to 1")
+    for position, (weight, gram) in enumerate(zip(weights, grams, strict=True), start=1):
+        if weight.ndim != 2 or gram.shape != (weight.shape[not transposed],) * 2:
+            raise InputError(
+                f"the weight of model {position} has shape {tuple(weight.shape)} and its Gram matrix "
+                f"{tuple(gram.shape)}: collect statistics of this model"
+            )
