@@ -17,6 +17,7 @@ VOCABULARY = re.compile(
     r"(^|\.)((word_embeddings|wte|embed_tokens|shared|lm_head|predictions\.decoder|vocab_projector)\.weight"
     r"|(lm_head|predictions|predictions\.decoder|vocab_projector)\.bias)$"
 )
+_NORM_NAMES = {"gamma": "weight", "beta": "bias"}
 Stored = TypeVar("Stored")
 
 
@@ -81,10 +82,7 @@ def _has_more_rows(name: str, shape: tuple[int, ...], base_shape: tuple[int, ...
 
 
 def _current(name: str) -> str:
-    return re.sub(r"LayerNorm\.(gamma|beta)$", lambda m: f"LayerNorm.{NORM_NAMES[m[1]]}", name)
-
-
-NORM_NAMES = {"gamma": "weight", "beta": "bias"}
+    return re.sub(r"LayerNorm\.(gamma|beta)$", lambda m: f"LayerNorm.{_NORM_NAMES[m[1]]}", name)
 
 
 def _prefixes(names: Iterable[str]) -> list[str]:

@@ -82,9 +82,9 @@ def average_state_dicts(
         tensors = [state_dict[name] for state_dict in state_dicts]
         if all(tensor.is_floating_point() for tensor in tensors):
             _average_into(target, tensors, coefficients)
-            _check_finite(name, target, tensors)
+            check_finite(name, target, tensors)
         else:
-            target.copy_(_common(name, tensors))
+            target.copy_(common(name, tensors))
     return out
 
 
@@ -111,6 +111,23 @@ def not_common(name: str) -> InputError:
     )
 
 
+def check_finite(name: str, fused: Tensor, tensors: Sequence[Tensor]) -> None:
+    """Raise InputError naming the model to blame unless what was made of `tensors` is finite."""
+    if is_finite(fused):
+        return
+    for position, tensor in enumerate(tensors, start=1):
+        if not is_finite(tensor):
+            raise not_finite(name, f"model {position}")
+    raise overflowed(name, fused.dtype)
+
+
+def common(name: str, tensors: Sequence[Tensor]) -> Tensor:
+    """Return the first of tensors of integers; raise InputError unless all are the same."""
+    if any(tensor.dtype != tensors[0].dtype or not torch.equal(tensor, tensors[0]) for tensor in tensors[1:]):
+        raise not_common(name)
+    return tensors[0]
+
+
 def _average_into(target: Tensor, tensors: Sequence[Tensor], coefficients: Sequence[float]) -> None:
     """Write the average to `target`, contiguous and of any floating dtype, chunk by chunk."""
     # An accelerator has no such cache and pays for each call: it takes a tensor whole.
@@ -122,18 +139,3 @@ def _average_into(target: Tensor, tensors: Sequence[Tensor], coefficients: Seque
         length = piece.numel()
         accumulate(total[:length], term[:length], parts, coefficients)
         piece.copy_(total[:length])
-
-
-def _check_finite(name: str, average: Tensor, tensors: Sequence[Tensor]) -> None:
-    if is_finite(average):
-        return
-    for position, tensor in enumerate(tensors, start=1):
-        if not is_finite(tensor):
-            raise not_finite(name, f"model {position}")
-    raise overflowed(name, average.dtype)
-
-
-def _common(name: str, tensors: Sequence[Tensor]) -> Tensor:
-    if any(tensor.dtype != tensors[0].dtype or not torch.equal(tensor, tensors[0]) for tensor in tensors[1:]):
-        raise not_common(name)
-    return tensors[0]

@@ -112,15 +112,16 @@ def load_state_dict(folder: str | Path) -> dict[str, Tensor]:
 
     Raises InputError as `open_checkpoint` does.
     """
-    return {name: _read_tensor(info) for name, info in open_checkpoint(folder).tensors.items()}
+    return {name: read_tensor(info) for name, info in open_checkpoint(folder).tensors.items()}
 
 
 def load_tensors(file: str | Path) -> dict[str, Tensor]:
     """Read every tensor of one safetensors file into memory; raises InputError if it is damaged."""
-    return {name: _read_tensor(info) for name, info in read_header(Path(file)).items()}
+    return {name: read_tensor(info) for name, info in read_header(Path(file)).items()}
 
 
-def _read_tensor(info: TensorInfo) -> Tensor:
+def read_tensor(info: TensorInfo) -> Tensor:
+    """Read one tensor into memory, in its stored dtype; raises InputError if the file ends before it."""
     tensor = torch.empty(info.shape, dtype=DTYPES[info.dtype])
     with opened(info.file) as descriptor:
         read_exactly(descriptor, tensor.reshape(-1).view(torch.uint8), info.begin, info.file)

@@ -11,10 +11,8 @@ import torch
 from torch import Tensor
 
 from fuse_to_forget.errors import InputError
-from fuse_to_forget.fusion.average import average_state_dicts
-from fuse_to_forget.fusion.compatibility import check_coefficients, check_names, check_shapes
-from fuse_to_forget.fusion.regmean import check_finite, check_weights
-from fuse_to_forget.statistics.store import FISHER, Statistics, check_together
+from fuse_to_forget.fusion.with_statistics import check_models, check_weights, merge_some
+from fuse_to_forget.statistics.store import FISHER, Statistics
 
 FLOOR = 1e-10
 Normalize = Literal["none", "model", "parameter"]
@@ -73,25 +71,16 @@ def fisher_state_dicts(
     Raises InputError for what `average_state_dicts` refuses, for negative coefficients, and for statistics that are
     missing, not finite, of no examples, or of a model of another shape.
     """
-    coefficients = check_coefficients(coefficients, len(state_dicts))
-    labels = [f"model {position}" for position in range(1, len(state_dicts) + 1)]
-    check_names(state_dicts, labels)
-    check_shapes(state_dicts, labels)
-    check_together(statistics, FISHER, len(state_dicts))
+    coefficients = check_models(state_dicts, statistics, FISHER, coefficients)
     sources = _sources(state_dicts[0], statistics[0])
     norms = [_norms(own, normalize) for own in statistics]
-    merged = {}
-    for name, source in sources.items():
-        tensors = [state_dict[name] for state_dict in state_dicts]
+
+    def merge(name: str, tensors: list[Tensor]) -> Tensor:
+        source = sources[name]
         fishers = [own.tensors[source] / norm[source] for own, norm in zip(statistics, norms, strict=True)]
-        try:
-            merged[name] = fisher_average(tensors, fishers, coefficients, floor=floor)
-        except InputError as error:
-            raise InputError(f"{name}: {error}") from None
-        check_finite(name, merged[name], tensors)
-    rest = [{n: t for n, t in state_dict.items() if n not in merged} for state_dict in state_dicts]
-    averaged = average_state_dicts(rest, coefficients)
-    return {name: merged[name] if name in merged else averaged[name] for name in state_dicts[0]}
+        return fisher_average(tensors, fishers, coefficients, floor=floor)
+
+    return merge_some(state_dicts, coefficients, sources, merge)
 
 
 def _sources(state_dict: Mapping[str, Tensor], statistics: Statistics) -> dict[str, str]:

@@ -34,7 +34,7 @@ def fuse(
     metrics: Mapping[str, float] | None = None,
     progress: bool = False,
 ) -> Path:
-    """Write the weighted average of Hugging Face checkpoint folders to a new folder, and return that.
+    """Fuse Hugging Face checkpoint folders, by default to their weighted average; write and return a new folder.
 
     Accumulates in float32 (float64 where a model stores float64) and stores each tensor in the first
     model's dtype. Config and tokenizer are the first model's. Memory does not grow with the models.

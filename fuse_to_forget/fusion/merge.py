@@ -18,13 +18,13 @@ from fuse_to_forget.errors import InputError
 from fuse_to_forget.fusion.alignment import check_base_shapes, match_base, tied_copies
 from fuse_to_forget.fusion.average import (
     average_state_dicts,
+    common,
     is_finite,
-    not_common,
     not_finite,
     overflowed,
     weighted_average,
 )
-from fuse_to_forget.fusion.checkpoint import DTYPES, TensorInfo, opened, read_exactly
+from fuse_to_forget.fusion.checkpoint import TensorInfo, opened, read_tensor
 from fuse_to_forget.fusion.compatibility import check_names, check_shapes, same_bytes
 from fuse_to_forget.fusion.methods import WEIGHTED_AVERAGE, check_use, complete_settings, find_method
 from fuse_to_forget.fusion.writer import Shard, write_exactly
@@ -110,8 +110,8 @@ def merge_files(
         with opened(folder / shard.file, os.O_WRONLY) as target:
             for name, offset in shard.offsets.items():
                 first = copies.get(name, name)
-                tensors = [_read(model[first]) for model in models]
-                base_tensor = _read(base[matched[first]]) if first in matched else None
+                tensors = [read_tensor(model[first]) for model in models]
+                base_tensor = read_tensor(base[matched[first]]) if first in matched else None
                 merged = merge_tensor(recipe, first, tensors, base_tensor, labels)
                 write_exactly(target, memoryview(_bytes(merged).numpy()), offset)
                 yield merged.nbytes
@@ -126,7 +126,7 @@ def merge_tensor(
     differ, naming the tensor and the model by its label.
     """
     if not all(tensor.is_floating_point() for tensor in tensors):
-        return _common(name, tensors)
+        return common(name, tensors).clone()
     _check_inputs(name, tensors, base, labels)
     method = find_method(recipe.method)
     if tensors[0].numel() == 0 or (method.needs_base and base is None):
@@ -180,25 +180,12 @@ def _check_inputs(name: str, tensors: Sequence[Tensor], base: Tensor | None, lab
         raise not_finite(name, "the base")
 
 
-def _common(name: str, tensors: Sequence[Tensor]) -> Tensor:
-    if not all(_same_tensors(tensors[0], tensor) for tensor in tensors[1:]):
-        raise not_common(name)
-    return tensors[0].clone()
-
-
 def _same_tensors(first: Tensor, second: Tensor) -> bool:
     return first.dtype == second.dtype and torch.equal(first, second)
 
 
 def _same_stored(first: TensorInfo, second: TensorInfo) -> bool:
     return (first.dtype, first.shape) == (second.dtype, second.shape) and same_bytes([first, second])
-
-
-def _read(info: TensorInfo) -> Tensor:
-    tensor = torch.empty(info.shape, dtype=DTYPES[info.dtype])
-    with opened(info.file) as descriptor:
-        read_exactly(descriptor, _bytes(tensor), info.begin, info.file)
-    return tensor
 
 
 def _bytes(tensor: Tensor) -> Tensor:

@@ -52,7 +52,6 @@ class Method:
     pairs_only: bool = False
     random: bool = False
     coefficients: Literal["any", "weights", "equal"] = "any"
-    statistics: Literal["grams", "fisher"] | None = None
 
 
 def _weighted_average(tensors: Sequence[Tensor], base: None, coefficients: Sequence[float]) -> Tensor:

@@ -11,9 +11,8 @@ import torch
 from torch import Tensor
 
 from fuse_to_forget.errors import InputError
-from fuse_to_forget.fusion.average import average_state_dicts, is_finite, not_finite, overflowed
-from fuse_to_forget.fusion.compatibility import check_coefficients, check_names, check_shapes
-from fuse_to_forget.statistics.store import GRAM, Statistics, check_together
+from fuse_to_forget.fusion.with_statistics import check_models, check_weights, merge_some
+from fuse_to_forget.statistics.store import GRAM, Statistics
 
 OFF_DIAGONAL = 0.9
 
@@ -91,32 +90,19 @@ def regmean_state_dicts(
     Raises InputError for what `average_state_dicts` refuses, for negative coefficients, and for statistics that are
     missing, not finite, of no examples, or of a model of another shape.
     """
-    coefficients = check_coefficients(coefficients, len(state_dicts))
-    labels = [f"model {position}" for position in range(1, len(state_dicts) + 1)]
-    check_names(state_dicts, labels)
-    check_shapes(state_dicts, labels)
-    check_together(statistics, GRAM, len(state_dicts))
+    coefficients = check_models(state_dicts, statistics, GRAM, coefficients)
     if unknown := sorted(statistics[0].tensors.keys() - state_dicts[0].keys()):
         raise InputError(
             f"There is a Gram matrix of {unknown[0]}, which the models lack: collect it from them"
         )
-    merged = {}
-    for name in statistics[0].tensors:
-        if any(found(expression, name) for expression in exclude):
-            continue
-        weights = [state_dict[name] for state_dict in state_dicts]
+    names = [n for n in statistics[0].tensors if not any(found(expression, n) for expression in exclude)]
+
+    def merge(name: str, weights: list[Tensor]) -> Tensor:
         grams = [own.tensors[name] for own in statistics]
         transposed = name in statistics[0].transposed
-        try:
-            merged[name] = regmean_linear(
-                weights, grams, coefficients, off_diagonal=off_diagonal, transposed=transposed
-            )
-        except InputError as error:
-            raise InputError(f"{name}: {error}") from None
-        check_finite(name, merged[name], weights)
-    rest = [{n: t for n, t in state_dict.items() if n not in merged} for state_dict in state_dicts]
-    averaged = average_state_dicts(rest, coefficients)
-    return {name: merged[name] if name in merged else averaged[name] for name in state_dicts[0]}
+        return regmean_linear(weights, grams, coefficients, off_diagonal=off_diagonal, transposed=transposed)
+
+    return merge_some(state_dicts, coefficients, names, merge)
 
 
 def found(expression: str, name: str) -> bool:
@@ -125,25 +111,6 @@ def found(expression: str, name: str) -> bool:
         return re.search(expression, name) is not None
     except re.error as error:
         raise InputError(f"{expression!r} is no regular expression ({error}): correct it") from None
-
-
-def check_weights(coefficients: Sequence[float]) -> None:
-    """Raise InputError unless coefficients weigh squares: none negative, some positive."""
-    if min(coefficients) < 0 or sum(coefficients) <= 0:
-        raise InputError(
-            f"the coefficients are {list(coefficients)}, but what weighs information is never negative: give "
-            "numbers from 0 to 1"
-        )
-
-
-def check_finite(name: str, merged: Tensor, tensors: Sequence[Tensor]) -> None:
-    """Raise InputError naming the model to blame unless the merged tensor is finite."""
-    if is_finite(merged):
-        return
-    for position, tensor in enumerate(tensors, start=1):
-        if not is_finite(tensor):
-            raise not_finite(name, f"model {position}")
-    raise overflowed(name, merged.dtype)
 
 
 def _check_linear(

@@ -6,7 +6,7 @@ input is float64, in that. Inputs are never changed. Magnitudes are ranked withi
 whole model. Values as large as the threshold are kept, so the result does not depend on where a value stands.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -20,10 +20,7 @@ def task_arithmetic(
 ) -> Tensor:
     """base + scale * sum_i c_i (x_i - base): Ilharco et al., 2023."""
     base = widened(base, tensors)
-    total = torch.zeros_like(base)
-    for delta, coefficient in zip(deltas(tensors, base), coefficients, strict=True):
-        total.add_(delta.mul_(coefficient))
-    return total.mul_(scale).add_(base)
+    return _weighted_sum(deltas(tensors, base), coefficients).mul_(scale).add_(base)
 
 
 def ties(
@@ -55,10 +52,8 @@ def breadcrumbs(
             "their sum is less than 1"
         )
     base = widened(base, tensors)
-    total = torch.zeros_like(base)
-    for delta, coefficient in zip(deltas(tensors, base), coefficients, strict=True):
-        total.add_(_without_tails(delta, drop_smallest, drop_largest).mul_(coefficient))
-    return total.mul_(scale).add_(base)
+    kept = (_without_tails(delta, drop_smallest, drop_largest) for delta in deltas(tensors, base))
+    return _weighted_sum(kept, coefficients).mul_(scale).add_(base)
 
 
 def dare_linear(
@@ -71,10 +66,9 @@ def dare_linear(
     was. `seeds` has one seed for each model, here and below.
     """
     base = widened(base, tensors)
-    total = torch.zeros_like(base)
-    for delta, coefficient, seed in zip(deltas(tensors, base), coefficients, seeds, strict=True):
-        total.add_(_keep_at_random(delta, density, seed).mul_(coefficient))
-    return total.mul_(scale).add_(base)
+    drawn = zip(deltas(tensors, base), seeds, strict=True)
+    kept = (_keep_at_random(delta, density, seed) for delta, seed in drawn)
+    return _weighted_sum(kept, coefficients).mul_(scale).add_(base)
 
 
 def dare_ties(
@@ -194,6 +188,15 @@ def _disjoint_mean(kept: Sequence[Tensor], coefficients: Sequence[float]) -> Ten
         total.add_(part.mul_(agrees))
         weights.add_(agrees, alpha=coefficient)
     return total.div_(weights.masked_fill_(weights == 0, 1))
+
+
+def _weighted_sum(values: Iterable[Tensor], coefficients: Sequence[float]) -> Tensor:
+    """The sum of c_i x_i, in the memory of the values."""
+    parts = (value.mul_(coefficient) for value, coefficient in zip(values, coefficients, strict=True))
+    total = next(parts)
+    for part in parts:
+        total.add_(part)
+    return total
 
 
 def _sum(values: Sequence[Tensor]) -> Tensor:
