@@ -4,11 +4,13 @@ Runs where a cluster answers. With SLURM_UP, a command that brings back a dead n
 node is tried too.
 """
 
+import contextlib
 import os
 import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 
 import pytest
@@ -37,8 +39,17 @@ def start(project, *arguments):
         )  # fmt: skip
 
 
-def finish(process, project):
-    process.wait(1800)
+def finish(process, project, patience=1800):
+    """Wait for the run and return what it printed; one that hangs is ended, its jobs with it, and the queue shown."""
+    try:
+        process.wait(patience)
+    except subprocess.TimeoutExpired:
+        queue = subprocess.run(["squeue"], capture_output=True, text=True, check=False).stdout
+        os.killpg(process.pid, signal.SIGINT)  # cancels its jobs
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(60)
+        terminal = (project / "terminal.txt").read_text()
+        pytest.fail(f"no end within {patience} s; the queue:\n{queue}\nthe terminal:\n{terminal[-3000:]}")
     return (project / "terminal.txt").read_text()
 
 
@@ -74,7 +85,16 @@ def long_training(tmp_path_factory):
         profile.write_text(profile.read_text().replace("slurm-requeue: true", "slurm-no-requeue: true"))
         folders.append(project)
     cluster, undisturbed = folders
-    command = ["python", "-m", "snakemake", WEIGHTS, "--cores", "1", "--configfile", "tests/config.yaml"]
+    command = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        WEIGHTS,
+        "--cores",
+        "1",
+        "--configfile",
+        "tests/config.yaml",
+    ]
     subprocess.run(command, cwd=undisturbed, env=environment(), check=True, capture_output=True)
     return cluster, (undisturbed / WEIGHTS).read_bytes()
 
