@@ -27,6 +27,7 @@ SHAPES = {
     "bert.dense.weight": (6, 4),
     "bert.none": (0, 2),
 }
+PER_TENSOR = [name for name, method in METHODS.items() if not method.statistics]
 WITH_BASE = [name for name, method in METHODS.items() if method.needs_base]
 RANDOM = [name for name, method in METHODS.items() if method.random]
 NAMES = ["a", "b", "c"]
@@ -60,7 +61,7 @@ def base_of(name: str, base: dict) -> dict | None:
     return base if METHODS[name].needs_base else None
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", PER_TENSOR)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 def test_files_and_memory_give_the_same_bits(tmp_path, name, dtype):
     models = [tensors(seed, dtype) for seed in range(count(name))]
@@ -203,7 +204,7 @@ def test_the_default_is_the_weighted_average():
 
 
 def test_transposed_tensors_are_fused_like_any_other():
-    for name in METHODS:
+    for name in PER_TENSOR:
         models = [{"weight": tensors(seed)["bert.dense.weight"].T} for seed in range(count(name))]
         base = base_of(name, {"weight": tensors(9)["bert.dense.weight"].T})
         copies = [{"weight": model["weight"].contiguous()} for model in models]
@@ -217,6 +218,8 @@ def test_transposed_tensors_are_fused_like_any_other():
         ("mean", 2, {}, "there is no fusion method 'mean': choose one of weighted_average, slerp"),
         ("ties", 2, {"base": None}, "ties needs the base model"),
         ("slerp", 2, {}, "slerp takes no base model"),
+        ("regmean", 2, {"base": None}, "regmean needs statistics of the kind gram"),
+        ("ties", 2, {"statistics": []}, "ties takes no statistics"),
         ("slerp", 3, {"base": None}, "slerp fuses two models, not 3"),
         ("ties", 2, {"coefficients": [1.5, -0.5]}, "takes coefficients of at least 0"),
         ("model_stock", 2, {"coefficients": [0.4, 0.6]}, "weighs all models alike"),

@@ -29,6 +29,7 @@ from fuse_to_forget.fusion.compatibility import check_names, check_shapes, same_
 from fuse_to_forget.fusion.methods import WEIGHTED_AVERAGE, check_use, complete_settings, find_method
 from fuse_to_forget.fusion.writer import Shard, write_exactly
 from fuse_to_forget.seeds import derive_seed
+from fuse_to_forget.statistics.store import Statistics
 
 
 @dataclass(frozen=True)
@@ -56,26 +57,36 @@ def merge_state_dicts(
     *,
     names: Sequence[str] | None = None,
     allow_any_sum: bool = False,
+    statistics: Sequence[Statistics] | None = None,
 ) -> dict[str, Tensor]:
     """Fuse state dicts in memory; the result has the first one's names, shapes and dtypes.
 
     `base` is the state dict of the model that all were fine-tuned from, for methods that need it. What it
     lacks (heads, rows of added tokens) is averaged, with coefficients scaled to sum to 1. Integer and
     boolean buffers must be equal in all models. `names` are the models' names, "model 1" and so on by
-    default, which matter to random methods only. Inputs are never changed.
+    default, which matter to random methods only. `statistics` of each model are for methods that need
+    them. Inputs are never changed.
 
     Raises InputError for a method, setting, coefficients or base that do not fit, for names or shapes that
     differ, for integer buffers that differ, and for weights or a result that are not finite.
     """
     labels = [f"model {position}" for position in range(1, len(state_dicts) + 1)]
     coefficients = check_use(
-        method, coefficients, len(state_dicts), has_base=base is not None, allow_any_sum=allow_any_sum
+        method,
+        coefficients,
+        len(state_dicts),
+        has_base=base is not None,
+        has_statistics=statistics is not None,
+        allow_any_sum=allow_any_sum,
     )
     if names is not None and len(names) != len(state_dicts):
         raise InputError(
             f"the models are {len(state_dicts)} and the names {len(names)}: give one for each model"
         )
-    recipe = Recipe(method, coefficients, complete_settings(method, settings), seed, names or labels)
+    settings = complete_settings(method, settings)
+    if statistics is not None:
+        return find_method(method).function(state_dicts, statistics, coefficients, **settings)
+    recipe = Recipe(method, coefficients, settings, seed, names or labels)
     if method == WEIGHTED_AVERAGE:
         return average_state_dicts(state_dicts, coefficients, allow_any_sum=allow_any_sum)
     check_names(state_dicts, labels)

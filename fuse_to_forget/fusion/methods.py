@@ -1,11 +1,12 @@
 """The fusion methods by name, with what each asks for.
 
-To add one: a pure function of the tensors of one name in its own module, and a row of METHODS.
+To add one: a pure function in its own module, and a row of METHODS.
 """
 
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 
 from torch import Tensor
@@ -13,7 +14,9 @@ from torch import Tensor
 from fuse_to_forget.errors import InputError
 from fuse_to_forget.fusion import average
 from fuse_to_forget.fusion.compatibility import check_coefficients
+from fuse_to_forget.fusion.fisher_average import FLOOR, fisher_state_dicts
 from fuse_to_forget.fusion.model_stock import model_stock
+from fuse_to_forget.fusion.regmean import OFF_DIAGONAL, regmean_state_dicts
 from fuse_to_forget.fusion.spherical import karcher, slerp
 from fuse_to_forget.fusion.task_vectors import (
     breadcrumbs,
@@ -24,6 +27,7 @@ from fuse_to_forget.fusion.task_vectors import (
     task_arithmetic,
     ties,
 )
+from fuse_to_forget.statistics.store import FISHER, GRAM
 
 WEIGHTED_AVERAGE = "weighted_average"
 
@@ -41,14 +45,16 @@ class Setting:
 class Method:
     """A fusion method: `function(tensors, base, coefficients, **settings)` of the tensors of one name.
 
-    A function of a `random` method also takes `seeds`, one for each model. `coefficients` says which ones
-    make sense: any, weights (none negative, some positive), or only equal ones.
+    A function of a `random` method also takes `seeds`, one for each model. One of a method that needs `statistics` of
+    a kind takes whole models: `function(state_dicts, statistics, coefficients, **settings)`. `coefficients` says
+    which ones make sense: any, weights (none negative, some positive), or only equal ones.
     """
 
     function: Callable[..., Tensor]
     source: str
     settings: Mapping[str, Setting] = field(default_factory=dict)
     needs_base: bool = False
+    statistics: Literal["gram", "fisher"] | None = None
     pairs_only: bool = False
     random: bool = False
     coefficients: Literal["any", "weights", "equal"] = "any"
@@ -58,6 +64,7 @@ def _weighted_average(tensors: Sequence[Tensor], base: None, coefficients: Seque
     return average.weighted_average(tensors, coefficients)
 
 
+FLOORS = {"floor": Setting(FLOOR, 0.0, 1.0)}
 SCALE = {"scale": Setting(1.0, -10.0, 10.0)}
 
 
@@ -92,6 +99,17 @@ METHODS = {
         sign_consensus, "after the sign election of Yadav et al., 2023", needs_base=True, coefficients="weights"
     ),
     "model_stock": Method(model_stock, "Jang, Yun & Han, 2024", needs_base=True, coefficients="equal"),
+    "regmean": Method(
+        regmean_state_dicts, "Jin et al., 2023", {"off_diagonal": Setting(OFF_DIAGONAL, 0.0, 1.0)},
+        statistics=GRAM, coefficients="weights",
+    ),
+    "fisher": Method(
+        fisher_state_dicts, "Matena & Raffel, 2022", FLOORS, statistics=FISHER, coefficients="weights"
+    ),
+    "fisher_normalized": Method(
+        partial(fisher_state_dicts, normalize="model"), "Matena & Raffel, 2022, normalized as Jin et al., 2023",
+        FLOORS, statistics=FISHER, coefficients="weights",
+    ),
 }  # fmt: skip
 
 
@@ -133,6 +151,7 @@ def check_use(
     count: int,
     *,
     has_base: bool,
+    has_statistics: bool = False,
     allow_any_sum: bool = False,
 ) -> list[float]:
     """Return the coefficients; raise InputError unless the method can fuse `count` models with them."""
@@ -144,6 +163,12 @@ def check_use(
         )
     if has_base and not method.needs_base:
         raise InputError(f"{name} takes no base model: leave it out, or choose a method that does")
+    if method.statistics and not has_statistics:
+        raise InputError(
+            f"{name} needs statistics of the kind {method.statistics} of each model: collect them and give them"
+        )
+    if has_statistics and not method.statistics:
+        raise InputError(f"{name} takes no statistics: leave them out, or choose a method that does")
     if method.pairs_only and count != 2:
         raise InputError(f"{name} fuses two models, not {count}: give two, or choose karcher")
     if method.coefficients == "weights" and (min(checked) < 0 or math.fsum(checked) <= 0):

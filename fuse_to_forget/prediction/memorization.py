@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from fuse_to_forget.coefficients import format_coefficients
 from fuse_to_forget.fusion.average import average_state_dicts
@@ -33,6 +33,13 @@ class Reading:
     batch_size: int
     prefix: int
     masking: Mapping[str, Any]  # rate, repeats, seed
+
+    def maskings(self, sequences: pd.DataFrame, tokenizer: PreTrainedTokenizerBase) -> list[np.ndarray]:
+        """Draw which tokens of each sequence are masked, the same for every model; none of a causal one."""
+        if self.objective == "causal":
+            return []
+        token_ids = sequences["input_ids"].map(list).tolist()
+        return draw_maskings(token_ids, tokenizer.all_special_ids, sequences["id"], **self.masking)
 
     def likelihoods(
         self,
@@ -67,10 +74,7 @@ def read_with_all(
     Raises InputError as the readers and `average_state_dicts` do.
     """
     tokenizer = load_tokenizer(base)
-    maskings: list[np.ndarray] = []
-    if reading.objective == "masked":
-        token_ids = sequences["input_ids"].map(list).tolist()
-        maskings = draw_maskings(token_ids, tokenizer.all_special_ids, sequences["id"], **reading.masking)
+    maskings = reading.maskings(sequences, tokenizer)
     model = load_language_model(base, reading.objective)
     readings = sum(map(len, maskings)) or len(sequences)
     progress = Progress((1 + len(trained) + len(fused)) * readings, "readings")
@@ -78,7 +82,7 @@ def read_with_all(
     def rows(name: str, kind: str, method: str, coefficients: str = "") -> pd.DataFrame:
         print(f"reading with {name}", flush=True)
         found = reading.likelihoods(model, sequences, maskings, tokenizer.mask_token_id, progress)
-        return _rows(sequences, found, reading.prefix).assign(
+        return sequence_rows(sequences, found, reading.prefix).assign(
             model=name, kind=kind, method=method, coefficients=coefficients, seed=seed
         )
 
@@ -97,7 +101,8 @@ def read_with_all(
     return pd.concat(frames, ignore_index=True)
 
 
-def _rows(sequences: pd.DataFrame, found: Likelihoods, prefix: int) -> pd.DataFrame:
+def sequence_rows(sequences: pd.DataFrame, found: Likelihoods, prefix: int) -> pd.DataFrame:
+    """Lay out what a model makes of sequences: `length` is what `verbatim` can be at most."""
     lengths = sequences["input_ids"].str.len() - prefix
     return sequences[["dataset", "id", "article"]].assign(
         log_likelihood=found.log_likelihood,
