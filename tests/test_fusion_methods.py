@@ -8,7 +8,8 @@ import torch
 
 from fuse_to_forget.errors import InputError
 from fuse_to_forget.fusion.average import weighted_average
-from fuse_to_forget.fusion.methods import METHODS, complete_settings
+from fuse_to_forget.fusion.catalog import METHODS, complete_settings
+from fuse_to_forget.fusion.methods import FUNCTIONS
 
 THIRDS = [1 / 3] * 3
 # Those with statistics merge whole models: test_regmean, test_fisher_average.
@@ -20,7 +21,7 @@ def run(name, tensors, base=None, coefficients=None, seeds=None, **settings):
     method = METHODS[name]
     coefficients = coefficients or [1 / len(tensors)] * len(tensors)
     drawn = {"seeds": seeds or list(range(len(tensors)))} if method.random else {}
-    return method.function(tensors, base, coefficients, **complete_settings(name, settings), **drawn)
+    return FUNCTIONS[name](tensors, base, coefficients, **complete_settings(name, settings), **drawn)
 
 
 def keep_all(name: str) -> dict[str, float]:
@@ -283,3 +284,7 @@ def test_settings_that_do_not_fit_together(name, settings):
 def test_settings_as_text():
     assert complete_settings("ties", {"density": "0.5"}) == {"density": 0.5, "scale": 1.0}
     assert complete_settings("karcher", {"iterations": "7"})["iterations"] == 7
+
+
+def test_every_method_has_its_facts_and_its_function():
+    assert list(METHODS) == list(FUNCTIONS)

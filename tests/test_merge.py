@@ -13,10 +13,10 @@ from fuse_to_forget.__main__ import main
 from fuse_to_forget.errors import InputError
 from fuse_to_forget.fusion.alignment import match_base
 from fuse_to_forget.fusion.average import average_state_dicts
+from fuse_to_forget.fusion.catalog import METHODS
 from fuse_to_forget.fusion.checkpoint import load_state_dict
 from fuse_to_forget.fusion.fuse import fuse
 from fuse_to_forget.fusion.merge import merge_state_dicts
-from fuse_to_forget.fusion.methods import METHODS
 
 EMBEDDINGS = "bert.embeddings.word_embeddings.weight"
 HEAD = ["classifier.weight", "classifier.bias"]

@@ -8,13 +8,13 @@ from conftest import WORDS, demographic_frame, save_pico_bert
 from transformers import AutoModelForSequenceClassification, BertForMaskedLM, GPT2Config, GPT2LMHeadModel
 
 from fuse_to_forget.errors import InputError
+from fuse_to_forget.fusion.catalog import ENSEMBLE
 from fuse_to_forget.fusion.checkpoint import load_state_dict
 from fuse_to_forget.fusion.fisher_average import fisher_state_dicts
 from fuse_to_forget.fusion.fuse import fuse
 from fuse_to_forget.fusion.regmean import regmean_state_dicts
 from fuse_to_forget.prediction.memorization import Reading, read_with_all
 from fuse_to_forget.prediction.methods import (
-    ENSEMBLE,
     Constituents,
     Use,
     predict_with_methods,

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from fuse_to_forget.errors import InputError
+from fuse_to_forget.fusion.catalog import FISHER, FLOOR
 from fuse_to_forget.fusion.with_statistics import check_models, check_weights, merge_some
-from fuse_to_forget.statistics.store import FISHER, Statistics
+from fuse_to_forget.statistics.store import Statistics
 
-FLOOR = 1e-10
 Normalize = Literal["none", "model", "parameter"]
 
 

@@ -11,9 +11,10 @@ from fuse_to_forget.errors import InputError
 from fuse_to_forget.files import atomic_path
 from fuse_to_forget.fusion import compatibility
 from fuse_to_forget.fusion.card import constituent_names, describe_method, hub_name, model_card
+from fuse_to_forget.fusion.catalog import WEIGHTED_AVERAGE, complete_settings, find_method
 from fuse_to_forget.fusion.checkpoint import Checkpoint, TensorInfo, open_checkpoint
 from fuse_to_forget.fusion.merge import Recipe, merge_files
-from fuse_to_forget.fusion.methods import WEIGHTED_AVERAGE, check_use, complete_settings, find_method
+from fuse_to_forget.fusion.methods import check_use
 from fuse_to_forget.fusion.stream import average_files
 from fuse_to_forget.fusion.writer import Shard, copy_companions, plan_shards, write_layout
 

@@ -24,9 +24,10 @@ from fuse_to_forget.fusion.average import (
     overflowed,
     weighted_average,
 )
+from fuse_to_forget.fusion.catalog import WEIGHTED_AVERAGE, complete_settings, find_method
 from fuse_to_forget.fusion.checkpoint import TensorInfo, opened, read_tensor
 from fuse_to_forget.fusion.compatibility import check_names, check_shapes, same_bytes
-from fuse_to_forget.fusion.methods import WEIGHTED_AVERAGE, check_use, complete_settings, find_method
+from fuse_to_forget.fusion.methods import FUNCTIONS, check_use
 from fuse_to_forget.fusion.writer import Shard, write_exactly
 from fuse_to_forget.seeds import derive_seed
 from fuse_to_forget.statistics.store import Statistics
@@ -85,7 +86,7 @@ def merge_state_dicts(
         )
     settings = complete_settings(method, settings)
     if statistics is not None:
-        return find_method(method).function(state_dicts, statistics, coefficients, **settings)
+        return FUNCTIONS[method](state_dicts, statistics, coefficients, **settings)
     recipe = Recipe(method, coefficients, settings, seed, names or labels)
     if method == WEIGHTED_AVERAGE:
         return average_state_dicts(state_dicts, coefficients, allow_any_sum=allow_any_sum)
@@ -158,7 +159,7 @@ def _apply(recipe: Recipe, name: str, tensors: Sequence[Tensor], base: Tensor | 
     method = find_method(recipe.method)
     seeds = [derive_seed(recipe.seed, model, name) for model in recipe.names]
     drawn = {"seeds": seeds} if method.random else {}
-    return method.function(tensors, base, recipe.coefficients, **recipe.settings, **drawn)
+    return FUNCTIONS[recipe.method](tensors, base, recipe.coefficients, **recipe.settings, **drawn)
 
 
 def _average(recipe: Recipe, name: str, tensors: Sequence[Tensor]) -> Tensor:

@@ -11,10 +11,9 @@ import torch
 from torch import Tensor
 
 from fuse_to_forget.errors import InputError
+from fuse_to_forget.fusion.catalog import GRAM, OFF_DIAGONAL
 from fuse_to_forget.fusion.with_statistics import check_models, check_weights, merge_some
-from fuse_to_forget.statistics.store import GRAM, Statistics
-
-OFF_DIAGONAL = 0.9
+from fuse_to_forget.statistics.store import Statistics
 
 
 def regmean_linear(

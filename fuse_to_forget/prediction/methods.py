@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from fuse_to_forget.coefficients import format_coefficients
+from fuse_to_forget.fusion.catalog import ENSEMBLE, find_method
 from fuse_to_forget.fusion.checkpoint import load_state_dict
 from fuse_to_forget.fusion.merge import merge_state_dicts
-from fuse_to_forget.fusion.methods import find_method
 from fuse_to_forget.prediction.classifier import (
     device,
     label_one_probability,
@@ -28,8 +28,6 @@ from fuse_to_forget.prediction.memorization import Reading, sequence_rows
 from fuse_to_forget.prediction.sweep import load_weights
 from fuse_to_forget.progress import Progress
 from fuse_to_forget.statistics.store import check_model, read_statistics
-
-ENSEMBLE = "ensemble"
 
 
 @dataclass(frozen=True)

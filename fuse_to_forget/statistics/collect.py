@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from transformers import PreTrainedModel
 
+from fuse_to_forget.fusion.catalog import GRAM
 from fuse_to_forget.objectives import Objective
 from fuse_to_forget.prediction.classifier import TokenIds, load_classifier, load_tokenizer, tokenize
 from fuse_to_forget.prediction.likelihood import IGNORED, draw_maskings, load_language_model
@@ -15,7 +16,7 @@ from fuse_to_forget.progress import Progress
 from fuse_to_forget.seeds import derive_seed
 from fuse_to_forget.statistics.fisher import Targets, fisher_statistics, next_tokens
 from fuse_to_forget.statistics.grams import gram_statistics
-from fuse_to_forget.statistics.store import GRAM, Statistics, of_model
+from fuse_to_forget.statistics.store import Statistics, of_model
 
 
 def classifier_statistics(

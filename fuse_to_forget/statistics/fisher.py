@@ -15,11 +15,12 @@ from transformers import PreTrainedModel
 
 from fuse_to_forget.errors import InputError
 from fuse_to_forget.fisher.per_example import squared_gradient_sums
+from fuse_to_forget.fusion.catalog import FISHER
 from fuse_to_forget.prediction.classifier import TokenIds, batches_by_length, predict_logits
 from fuse_to_forget.prediction.likelihood import IGNORED
 from fuse_to_forget.progress import Progress
 from fuse_to_forget.statistics.evaluation import check_examples, evaluation_mode
-from fuse_to_forget.statistics.store import FISHER, Statistics, check_statistics, tied_names
+from fuse_to_forget.statistics.store import Statistics, check_statistics, tied_names
 
 Labels = Literal["gold", "hard", "expected"]
 Targets = Sequence[int] | Sequence[Sequence[int]]

@@ -12,10 +12,11 @@ from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
 from fuse_to_forget.errors import InputError
+from fuse_to_forget.fusion.catalog import GRAM
 from fuse_to_forget.prediction.classifier import TokenIds, batches_by_length
 from fuse_to_forget.progress import Progress
 from fuse_to_forget.statistics.evaluation import check_examples, evaluation_mode
-from fuse_to_forget.statistics.store import GRAM, Statistics, check_statistics, tied_names
+from fuse_to_forget.statistics.store import Statistics, check_statistics, tied_names
 
 LINEAR = (nn.Linear, Conv1D)
 

@@ -19,10 +19,10 @@ from torch import Tensor
 from fuse_to_forget.errors import InputError
 from fuse_to_forget.files import atomic_path, checkpoint_digest
 from fuse_to_forget.fusion.card import constituent_names
+from fuse_to_forget.fusion.catalog import FISHER, GRAM
 from fuse_to_forget.fusion.checkpoint import load_tensors
 
 FORMAT = "fuse-to-forget statistics 1"
-GRAM, FISHER = "gram", "fisher"
 COLLECT = "collect the statistics again"
 
 
