@@ -13,6 +13,9 @@ include: "workflow/rules/start.smk"
 include: "workflow/rules/common.smk"
 include: "workflow/rules/common_inputs.smk"
 include: "workflow/rules/common_memorization.smk"
+include: "workflow/rules/common_methods.smk"
+include: "workflow/rules/common_audit.smk"
+include: "workflow/rules/common_domains.smk"
 
 
 wildcard_constraints:
@@ -29,16 +32,24 @@ wildcard_constraints:
     recipe=one_of(*config["shortcuts"]["recipes"], *config["biases"]["recipes"]),
     seed=r"\d+",
     figure=r"\d+",
+    set=one_of(*(name for sets in METHOD_SETS.values() for name in sets)),
 
 
 include: "workflow/rules/data.smk"
 include: "workflow/rules/finetune.smk"
 include: "workflow/rules/fuse.smk"
 include: "workflow/rules/predict.smk"
+include: "workflow/rules/methods.smk"
+include: "workflow/rules/domains.smk"
 include: "workflow/rules/score.smk"
 include: "workflow/rules/tabulate.smk"
 include: "workflow/rules/plot.smk"
 include: "workflow/rules/check.smk"
+
+
+if AUDIT:
+
+    include: "workflow/rules/audit.smk"
 
 
 localrules:
@@ -46,6 +57,9 @@ localrules:
     shortcuts,
     biases,
     memorization,
+    domains,
+    methods,
+    audit,
 
 
 rule shortcuts:
@@ -91,6 +105,31 @@ rule memorization:
         expand("results/run.{type}", type=["csv", "html"]),
 
 
+rule domains:
+    """Make the table and figure of merged models of several domains."""
+    input:
+        expand("results/table_domains.{type}", type=["csv", "html"]),
+        expand("results/figure_domains.{type}", type=["pdf", "png"]),
+        expand("results/claims/domains.{type}", type=["csv", "html"]),
+        expand("results/run.{type}", type=["csv", "html"]),
+
+
+rule methods:
+    """Make the grid of fusion methods: what each keeps of shared and of unshared knowledge."""
+    input:
+        expand("results/methods.{type}", type=["csv", "html"]),
+        expand("results/claims/methods.{type}", type=["csv", "html"]),
+        expand("results/figure_methods.{type}", type=["pdf", "png"]),
+        expand("results/run.{type}", type=["csv", "html"]),
+
+
+rule audit:
+    """Fuse the user's own models and measure them: config/audit.example.yaml."""
+    input:
+        audit_targets,
+        expand("results/run.{type}", type=["csv", "html"]),
+
+
 rule all:
     """Make every table and figure."""
     default_target: True
@@ -98,5 +137,7 @@ rule all:
         rules.shortcuts.input,
         rules.biases.input,
         rules.memorization.input,
+        rules.domains.input,
+        rules.methods.input,
         "results/claims.csv",
         "results/claims.html",

@@ -1,6 +1,7 @@
-"""The command line: `python -m fuse_to_forget fuse MODEL MODEL … --output DIR`, and `cost`: what a config needs."""
+"""The command line: `python -m fuse_to_forget` with the commands `fuse`, `statistics` and `cost`."""
 
 import argparse
+import logging
 import re
 import sys
 from collections.abc import Sequence
@@ -54,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_method(fuse)
     fuse.add_argument("--any-sum", action="store_true", help="accept coefficients that do not sum to 1")
     fuse.add_argument("--no-progress", action="store_true", help="show no progress bar")
+    _add_statistics(commands)
     _add_cost(commands)
     return parser
 
@@ -66,6 +68,12 @@ def _add_method(fuse: argparse.ArgumentParser) -> None:
         help="folder of the model that all were fine-tuned from, where the method needs it",
     )
     fuse.add_argument(
+        "--statistics",
+        nargs="+",
+        metavar="FILE",
+        help="one for each model, in their order, where the method needs it; the command `statistics` makes them",
+    )
+    fuse.add_argument(
         "--set",
         nargs="+",
         type=parse_setting,
@@ -76,6 +84,39 @@ def _add_method(fuse: argparse.ArgumentParser) -> None:
     fuse.add_argument(
         "--seed", type=int, default=0, metavar="N", help="of a random method (default: %(default)s)"
     )
+
+
+def _add_statistics(commands: argparse._SubParsersAction) -> None:
+    collect = commands.add_parser(
+        "statistics",
+        help="collect what regmean and fisher want to know of a model, from data that stay where they are",
+    )
+    collect.set_defaults(run=_statistics)
+    add = collect.add_argument
+    add("model", metavar="MODEL", help="checkpoint folder of a text classifier or a causal language model")
+    add(
+        "--data",
+        required=True,
+        metavar="FILE",
+        help="texts: .csv, .tsv, .jsonl, .parquet, or .txt for language models",
+    )
+    add("--column", default="text", metavar="NAME", help="of the texts (default: %(default)s)")
+    add(
+        "--label-column",
+        metavar="NAME",
+        help="for fisher of a classifier: take gold labels, not the model's own",
+    )
+    add("--kind", required=True, choices=["gram", "fisher"], help="gram for regmean, fisher for fisher")
+    add("--output", required=True, metavar="FILE", help="safetensors file to write")
+    add("--examples", type=parse_count, metavar="N", help="draw so many (default: all)")
+    add("--batch-size", type=parse_count, default=16, metavar="N", help="default: %(default)s")
+    add(
+        "--max-length",
+        type=parse_count,
+        metavar="N",
+        help="tokens (default: the model's context, at most 512)",
+    )
+    add("--seed", type=int, default=0, metavar="N", help="draws the examples (default: %(default)s)")
 
 
 def _add_cost(commands: argparse._SubParsersAction) -> None:
@@ -102,6 +143,13 @@ def parse_setting(text: str) -> tuple[str, str]:
     return name, value
 
 
+def parse_count(text: str) -> int:
+    """Parse a whole number above 0."""
+    if not re.fullmatch(r"0*[1-9]\d*", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
+
+
 def parse_size(text: str) -> int:
     """Parse a size in bytes: 5GB is 5 * 10^9, 5GiB is 5 * 2^30, a bare number counts bytes."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]I?)?B?", text.strip().upper())
@@ -120,6 +168,7 @@ def _fuse(options: argparse.Namespace) -> None:
         options.coefficients,
         method=options.method,
         base=options.base,
+        statistics=options.statistics,
         settings=dict(options.set),
         seed=options.seed,
         max_shard_bytes=options.max_shard_size,
@@ -127,6 +176,32 @@ def _fuse(options: argparse.Namespace) -> None:
         progress=not options.no_progress,
     )
     print(output)
+
+
+def _statistics(options: argparse.Namespace) -> None:
+    from fuse_to_forget.statistics.of_file import statistics_of_file  # imports torch, which takes seconds
+    from fuse_to_forget.statistics.store import write_statistics
+
+    _show_progress()
+    statistics = statistics_of_file(
+        options.model,
+        options.data,
+        options.kind,
+        text_column=options.column,
+        label_column=options.label_column,
+        examples=options.examples,
+        batch_size=options.batch_size,
+        max_length=options.max_length,
+        seed=options.seed,
+    )
+    write_statistics(statistics, options.output)
+    print(options.output)
+
+
+def _show_progress() -> None:
+    logger = logging.getLogger("fuse_to_forget")
+    logger.setLevel(logging.INFO)
+    logger.addHandler(logging.StreamHandler())
 
 
 def _cost(options: argparse.Namespace) -> None:

@@ -5,11 +5,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from fuse_to_forget import domains
 from fuse_to_forget.entries import check_base_model, check_name, check_source
 from fuse_to_forget.errors import InputError
 from fuse_to_forget.language_studies import ARTICLE_KINDS, check_language_studies
+from fuse_to_forget.method_grid import check_methods
+from fuse_to_forget.runs import MAIN, Run, runs, trained_on
 from fuse_to_forget.runs import STUDIES as LANGUAGE_STUDIES
-from fuse_to_forget.runs import Run, runs, trained_on
 from fuse_to_forget.subsets.shortcuts import SHORTCUTS
 
 FULL, RANDOM = "full", "random"
@@ -34,7 +36,15 @@ def models(config: dict[str, Any]) -> dict[str, list[str]]:
     return {
         "shortcuts": [*shortcut_mixtures(config), FULL],
         "biases": [*attributes(config), FULL],
+        domains.STUDY: list(domains.domains_of(config).trained()),
     } | {study: list(trained_on(config[study])) for study in LANGUAGE_STUDIES}
+
+
+def single_models(config: dict[str, Any]) -> dict[str, list[str]]:
+    """Return the models that each study trains on one part of its knowledge."""
+    return {"shortcuts": config["shortcuts"]["singles"], "biases": attributes(config)} | {
+        study: list(runs(config[study])[MAIN].singles) for study in LANGUAGE_STUDIES
+    }
 
 
 def shortcut_sweeps(config: dict[str, Any]) -> dict[str, list[str]]:
@@ -52,8 +62,7 @@ def swept_datasets(config: dict[str, Any], names: Sequence[str]) -> list[str]:
 
 def recipe_models(config: dict[str, Any], study: str, recipe: dict[str, Any]) -> list[str]:
     """Return the models that a recipe fuses: those it names, else the study's single models."""
-    singles = attributes(config) if study == "biases" else config["shortcuts"]["singles"]
-    return recipe.get("models", singles)
+    return recipe.get("models", single_models(config)[study])
 
 
 def check_studies(config: dict[str, Any]) -> None:
@@ -64,8 +73,10 @@ def check_studies(config: dict[str, Any]) -> None:
     _check_biases(config)
     _check_shortcuts(config)
     check_language_studies(config)
+    check_methods(config, models(config))
+    domains.check_domains(config)
     for study, trained in models(config).items():
-        if study in LANGUAGE_STUDIES:
+        if study in (*LANGUAGE_STUDIES, domains.STUDY):
             continue
         _check_source(config, study)
         for name, recipe in config[study]["recipes"].items():
@@ -124,6 +135,11 @@ def _check_source(config: dict[str, Any], study: str) -> None:
         raise InputError(
             f"The config names a source of kind {kind!r} in {study}.source, which has no labels; "
             "name one that has."
+        )
+    if kind == domains.KIND:
+        raise InputError(
+            f"The config names a source of kind {kind!r} in {study}.source, which is for domains.sources alone; "
+            "name another one."
         )
     check_base_model(config, study)
 

@@ -178,18 +178,49 @@ def test_every_rule_that_asks_for_a_gpu_is_counted(config):
     for file in (ROOT / "workflow" / "rules").glob("*.smk"):
         for rule in re.split(r"^rule ", file.read_text(), flags=re.M)[1:]:
             name = rule.split(":")[0]
-            if not re.search(r"\bgpu=", rule) or name == "cluster_check":  # which runs no model
+            # a check runs no model, and of a user's own models and data nothing is known
+            if not re.search(r"\bgpu=", rule) or name == "cluster_check" or name.endswith("_audit"):
                 continue
-            language = name in ("finetune_language_model", "read_sequences")
-            own = (
-                {"study": "memorization", "model": "A"} if language else {"study": "shortcuts", "model": "ST"}
-            )
+            if name == "collect_audit_statistics":
+                continue
+            language = "language" in name or name.startswith("read_")
+            own = {"study": "shortcuts", "model": "ST", "set": "OP-TiC"}
+            if language:
+                own = {"study": "memorization", "model": "A", "set": "A-B-C"}
             job = Job(name, wildcards | own, 0)
             work = job_work(config, job)
             assert work.training + work.prediction > 0, name
             assert job_space(config, job).device > 0, name
             seen += 1
-    assert seen >= 8
+    assert seen >= 12
+
+
+def test_a_set_is_predicted_once_by_each_method_that_can_fuse_it(config):
+    def tried(study, name):
+        return job_work(config, Job("try_methods", {"study": study, "set": name, "seed": "1"}, 0)).prediction
+
+    config["methods"]["uses"] = {"average": {"method": "weighted_average"}}
+    once = tried("shortcuts", "OP-TiC")
+    config["methods"]["uses"] |= {"slerp": {"method": "slerp"}, "ensemble": {"method": "ensemble"}}
+    assert tried("shortcuts", "OP-TiC") == pytest.approx(4 * once)  # an ensemble asks both of its models
+    assert tried("biases", "gender-age") > 0
+    config["domains"]["methods"] = ["average"]
+    of_two = tried("domains", "movies-tweets")
+    config["domains"]["methods"] = ["average", "ensemble"]
+    assert tried("domains", "movies-products-tweets") == pytest.approx(4 * of_two)
+
+
+@pytest.mark.parametrize(("study", "model"), [("shortcuts", "ST"), ("memorization", "A")])
+def test_statistics_take_less_than_a_training(config, study, model):
+    rules = ("collect_statistics", "finetune")
+    if study == "memorization":
+        rules = ("collect_language_statistics", "finetune_language_model")
+    wildcards = {"study": study, "model": model, "seed": "1"}
+    collected, trained = (job_work(config, Job(rule, wildcards, 0)) for rule in rules)
+    assert 0 < collected.training < trained.training
+    before = collected.training
+    config["methods"]["statistics"]["examples"] //= 10
+    assert job_work(config, Job(rules[0], wildcards, 0)).training < before
 
 
 def test_disk_holds_weights_and_twice_an_optimizer_checkpoint(paper):

@@ -37,7 +37,7 @@ def check(config: dict) -> None:
     check_studies(config)
     for study in ("shortcuts", "biases", "articles"):  # what a job of the study asks first
         source_files(config, config[study]["source"])
-    for study in ("shortcuts", "biases", "memorization", "masked_memorization"):
+    for study in ("shortcuts", "biases", "memorization", "masked_memorization", "domains"):
         base_model_input(config, study)
 
 

@@ -1,6 +1,7 @@
 """The whole workflow, from raw rows to tables and figures."""
 
 import pandas as pd
+import yaml
 from workflow_runs import run
 
 
@@ -71,7 +72,30 @@ def test_the_report_holds_table_and_figure(made_project):
     run(made_project, "--report", "report.html")
     page = (made_project / "report.html").read_text()
     made = ["table1.html", "table3.html", "table4.html", "shortcuts.html", "fisher_layers.png", "run.csv"]
-    made += ["table2.html", "table7.html", "extraction.html", "figure_extraction.png", "claims.html"]
+    made += [
+        "methods.html",
+        "figure_methods.png",
+        "table2.html",
+        "table7.html",
+        "extraction.html",
+        "figure_extraction.png",
+        "claims.html",
+    ]
     made += [f"figure{number}.png" for number in range(2, 13)]
     for what in (*made, "What did the fused model keep"):
         assert what in page
+
+
+def test_every_method_is_tried_on_every_set_that_it_can_fuse(made_project):
+    table = pd.read_csv(made_project / "results" / "methods.csv")
+    uses = yaml.safe_load((made_project / "config.yaml").read_text())["methods"]["uses"]
+    of_many = set(uses) - {"slerp"}
+    tried = {key: set(part["method"]) for key, part in table.groupby(["study", "set"])}
+    assert tried == {
+        ("shortcuts", "TiC+OP-TiC+OR"): set(uses),
+        ("biases", "gender-age"): set(uses),
+        ("memorization", "A-B-C"): of_many,
+        ("masked_memorization", "A-B"): set(uses),
+    }
+    assert table["shared"].notna().all()
+    assert table.groupby(["study", "set"])["pareto"].any().all()

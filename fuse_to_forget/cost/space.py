@@ -14,10 +14,12 @@ from fuse_to_forget.cost.work import (
     fisher_estimates,
     run_models,
     run_sequences,
+    set_models,
+    set_passes,
     swept_models,
     swept_points,
 )
-from fuse_to_forget.runs import runs, sizes_up_to
+from fuse_to_forget.runs import MAIN, runs, sizes_up_to
 from fuse_to_forget.studies import swept_datasets
 
 # Measured on the embedded default, with the versions of the lock file
@@ -161,6 +163,50 @@ def _read_sequences(config: Mapping[str, Any], wildcards: Mapping[str, str]) -> 
     )
 
 
+def _grams(shape: Shape) -> float:
+    """Bytes of the Gram matrices of the inputs of all linear layers: five as wide as the model, one as its middle."""
+    return FLOAT * shape.layers * (5 * shape.width**2 + shape.feedforward**2)
+
+
+def _collect_statistics(config: Mapping[str, Any], wildcards: Mapping[str, str]) -> Space:
+    study = wildcards["study"]
+    shape, tokens = base_shape(config, study), _batch_tokens(config, study, _batch_of_statistics(config))
+    batch = tokens * shape.layers * _KEPT * shape.width
+    # Grams are added up in float64 and let go one by one; Fisher information is a second set of weights
+    device = shape.weight_bytes + max(2 * _grams(shape), shape.weight_bytes + batch)
+    return Space(_PROCESS + _grams(shape) + shape.weight_bytes, device, _grams(shape) + shape.weight_bytes)
+
+
+def _batch_of_statistics(config: Mapping[str, Any]) -> int:
+    return config["methods"]["statistics"]["batch_size"]
+
+
+def _merging(shape: Shape, models: int, tokens: float, objective: str) -> tuple[float, float]:
+    """Bytes on host and device of a job that fuses so many models by every method and predicts with each."""
+    statistics = models * max(_grams(shape), shape.weight_bytes)
+    # the models, their base, the fused weights, the model that they are written into, and an ensemble's copy
+    held = (models + 4) * shape.weight_bytes
+    return _PROCESS + shape.weight_bytes + statistics, held + _reading(shape, tokens, objective)
+
+
+def _try_methods(config: Mapping[str, Any], wildcards: Mapping[str, str]) -> Space:
+    study, name = wildcards["study"], wildcards["set"]
+    shape, models = base_shape(config, study), set_models(config, study, name)
+    tokens = _batch_tokens(config, study, config[study]["prediction"]["batch_size"])
+    datasets = len(swept_datasets(config, models)) if study == "shortcuts" else 1
+    rows = _predicted_rows(config, study, datasets) * set_passes(config, study, name)
+    return Space(*_merging(shape, len(models), tokens, CLASSIFY), disk=_ROW * rows)
+
+
+def _read_with_methods(config: Mapping[str, Any], wildcards: Mapping[str, str]) -> Space:
+    study, name = wildcards["study"], wildcards["set"]
+    section, shape = config[study], base_shape(config, study)
+    tokens = _batch_tokens(config, study, section["prediction"]["batch_size"])
+    rows = run_sequences(config, study, runs(section)[MAIN]) * set_passes(config, study, name)
+    models = len(set_models(config, study, name))
+    return Space(*_merging(shape, models, tokens, section["objective"]), disk=_ROW * rows)
+
+
 def _draw_random_model(config: Mapping[str, Any], wildcards: Mapping[str, str]) -> Space:
     shape, models = base_shape(config, "shortcuts"), len(config["shortcuts"]["random_distance"])
     # base, fresh and random weights beside the models'
@@ -172,7 +218,7 @@ def _download(config: Mapping[str, Any], wildcards: Mapping[str, str]) -> float:
     known = _DOWNLOADS.get(entry.get("repo") or entry.get("package"))
     if known is not None:
         return known
-    for study in ("shortcuts", "biases", "memorization", "masked_memorization"):
+    for study in ("shortcuts", "biases", "memorization", "masked_memorization", "domains"):
         if config[study]["base_model"] == wildcards["download"]:
             return base_shape(config, study).weight_bytes + _TOKENIZER
     return 0.0  # a data set of the user's, of which nothing is known
@@ -203,6 +249,10 @@ _SPACE = {
     "compare_fisher": _compare_fisher,
     "read_sequences": _read_sequences,
     "draw_random_model": _draw_random_model,
+    "collect_statistics": _collect_statistics,
+    "collect_language_statistics": _collect_statistics,
+    "try_methods": _try_methods,
+    "read_with_methods": _read_with_methods,
 }
 _DISK = {
     "download": _download,

@@ -23,6 +23,8 @@ class Source:
 _SOURCES = {
     "sst2": Source(67_349, 872, None, 13.3, 25.2),  # training texts are mostly phrases
     "snippets": Source(5_929, None, None, 19.7, 19.3),  # of at most 20 words, without neutral ones
+    # of at most 25 words, without neutral ones; means over the four embedded files
+    "rated_sentiment": Source(3_873, None, None, 21.3, 21.3),
     "tweets": Source(4_040, None, None, 31.1, 31.0),
     # 160,000 + 10,000: Elazar and Goldberg (EMNLP 2018); its length is taken to be that of the embedded tweets
     "pan16": Source(160_000, None, 10_000, 31.0, 31.0),
@@ -67,6 +69,16 @@ def bias_examples(config: Mapping[str, Any]) -> Examples:
     test = source.test or round(source.train * splits["test"])
     train = source.train - (0 if source.dev else dev) - (0 if source.test else test)
     return Examples(train, dev, test, source.train_tokens, source.held_out_tokens)
+
+
+def domain_examples(config: Mapping[str, Any]) -> Examples:
+    """Return the numbers of the domain study: train of one domain, dev and test of all, each as large as asked for."""
+    study = config["domains"]
+    kinds = [config["sources"][entry["source"]]["kind"] for entry in study["sources"]]
+    longest = study["training"]["max_length"]  # of a source of which nothing is known
+    tokens = sum(_SOURCES[kind].train_tokens if kind in _SOURCES else longest for kind in kinds) / len(kinds)
+    splits, count = study["splits"], len(kinds)
+    return Examples(splits["train"], count * splits["dev"], count * splits["test"], tokens, tokens)
 
 
 def biased_subset(config: Mapping[str, Any], examples: Examples) -> int:

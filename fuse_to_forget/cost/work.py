@@ -12,12 +12,24 @@ from fuse_to_forget.cost.texts import (
     Examples,
     bias_examples,
     biased_subset,
+    domain_examples,
     pretraining_tokens,
     shortcut_examples,
 )
+from fuse_to_forget.domains import STUDY as DOMAINS
+from fuse_to_forget.domains import domains_of
+from fuse_to_forget.fusion.catalog import ENSEMBLE
+from fuse_to_forget.method_grid import method_sets, uses_of
 from fuse_to_forget.protocol import switches
-from fuse_to_forget.runs import DEV, HELD_OUT, Run, runs, subset_sizes
-from fuse_to_forget.studies import AVERAGE, FULL, attributes, shortcut_sweeps, swept_datasets
+from fuse_to_forget.runs import DEV, HELD_OUT, MAIN, Run, runs, subset_sizes
+from fuse_to_forget.studies import (
+    AVERAGE,
+    FULL,
+    attributes,
+    shortcut_sweeps,
+    single_models,
+    swept_datasets,
+)
 
 CLASSIFY = "classify"  # beside causal and masked
 _PRETRAINING_DEV = 0.05  # share of the sequences that pretraining is watched on
@@ -51,7 +63,8 @@ def job_work(config: Mapping[str, Any], job: Job) -> Work | None:
 
 def examples_of(config: Mapping[str, Any], study: str) -> Examples:
     """Return the numbers of examples of a classification study."""
-    return shortcut_examples(config) if study == "shortcuts" else bias_examples(config)
+    found = {"shortcuts": shortcut_examples, "biases": bias_examples, "domains": domain_examples}
+    return found[study](config)
 
 
 def text_length(config: Mapping[str, Any], study: str) -> float:
@@ -90,6 +103,20 @@ def run_models(run: Run) -> int:
     return 1 + len(run.trained()) + len(run.constituents())
 
 
+def set_models(config: Mapping[str, Any], study: str, name: str) -> list[str]:
+    """Return the models of a set that is fused by many methods."""
+    if study == DOMAINS:
+        return domains_of(config).sets()[name]
+    return method_sets(config, single_models(config))[study][name]
+
+
+def set_passes(config: Mapping[str, Any], study: str, name: str) -> int:
+    """Return how often the data of a set are predicted: once by each method, by an ensemble once by each model."""
+    models = len(set_models(config, study, name))
+    uses = uses_of(config, config[study].get("methods"), models).values()
+    return sum(models if use["method"] == ENSEMBLE else 1 for use in uses)
+
+
 def encoded_examples(config: Mapping[str, Any]) -> int:
     """Return how many examples the biased models encode: the subset, dev and test."""
     examples = bias_examples(config)
@@ -125,7 +152,7 @@ def _classify(config: Mapping[str, Any], study: str, *, train: float = 0.0, text
 def _distinct_texts(config: Mapping[str, Any], study: str, datasets: int) -> float:
     """Texts that a model predicts: dev and test, or of so many shortcut data sets what they do not have in common."""
     examples = examples_of(config, study)
-    if study == "biases":
+    if study != "shortcuts":
         return examples.dev + examples.test
     marked = config["shortcuts"]["injection"]["marked_originals"]
     common = (1 - _synthetic_share(config)) * (1 - marked)
@@ -142,6 +169,11 @@ def _finetune(config: Mapping[str, Any], wildcards: Wildcards) -> Work:
         return _classify(
             config, study, train=settings["epochs"] * count, texts=settings["epochs"] * examples.dev
         )
+    if study == "domains":
+        count = len(domains_of(config).trained()[wildcards["model"]])
+        watched = examples.dev * count / len(config[study]["sources"])
+        epochs = settings["epochs"]
+        return _classify(config, study, train=epochs * count * examples.train, texts=epochs * watched)
     epochs = config[study]["full_epochs"] if full else settings["epochs"]
     datasets = len(config[study]["singles"]) if full else 1
     evaluations = epochs * settings["stop"]["evaluations_per_epoch"]
@@ -171,6 +203,22 @@ def _compare_fisher(config: Mapping[str, Any], wildcards: Wildcards) -> Work:
     estimates = fisher_estimates(config, wildcards["comparison"])
     # the products for the weights are as many as in training; that they are squared and summed comes on top
     return _classify(config, "shortcuts", train=estimates * config["shortcuts"]["fisher"]["examples"])
+
+
+def _collect_statistics(config: Mapping[str, Any], wildcards: Wildcards) -> Work:
+    study, asked = wildcards["study"], config["methods"]["statistics"]
+    examples = asked["examples"] or examples_of(config, study).train
+    # Gram matrices take a forward pass, Fisher information one with the products for the weights of each label
+    labels = 2 if asked["labels"] == "expected" else 1
+    return _classify(config, study, train=labels * examples, texts=examples)
+
+
+def _try_methods(config: Mapping[str, Any], wildcards: Wildcards) -> Work:
+    study, name = wildcards["study"], wildcards["set"]
+    datasets = len(swept_datasets(config, set_models(config, study, name))) if study == "shortcuts" else 1
+    return _classify(
+        config, study, texts=_distinct_texts(config, study, datasets) * set_passes(config, study, name)
+    )
 
 
 def _language(shape: Shape, objective: str, length: int, *, train: float, read: float) -> Work:
@@ -206,6 +254,30 @@ def _read_sequences(config: Mapping[str, Any], wildcards: Wildcards) -> Work:
     )
 
 
+def _collect_language_statistics(config: Mapping[str, Any], wildcards: Wildcards) -> Work:
+    study = wildcards["study"]
+    section, run = config[study], run_of(config, study, wildcards["model"])
+    sizes = subset_sizes(section, run)
+    sequences = sum(sizes[name] for name in run.trained()[wildcards["model"]])
+    examples = min(sequences, config["methods"]["statistics"]["examples"] or sequences)
+    shape, length = base_shape(config, study), section["sequences"]["length"]
+    return _language(shape, section["objective"], length, train=examples, read=examples)
+
+
+def _read_with_methods(config: Mapping[str, Any], wildcards: Wildcards) -> Work:
+    study = wildcards["study"]
+    section = config[study]
+    copies = section["prediction"]["masking"]["repeats"] if section["objective"] == "masked" else 1
+    sequences = run_sequences(config, study, runs(section)[MAIN])
+    return _language(
+        base_shape(config, study),
+        section["objective"],
+        section["sequences"]["length"],
+        train=0,
+        read=sequences * copies * set_passes(config, study, wildcards["set"]),
+    )
+
+
 def _pretrain(config: Mapping[str, Any], wildcards: Wildcards) -> Work:
     entry = config["pretrained"][wildcards["pretrained"]]
     seen = pretraining_tokens(config, entry) / entry["length"] * entry["training"]["epochs"]
@@ -227,4 +299,8 @@ _WORK = {
     "finetune_language_model": _finetune_language_model,
     "read_sequences": _read_sequences,
     "pretrain": _pretrain,
+    "collect_statistics": _collect_statistics,
+    "collect_language_statistics": _collect_language_statistics,
+    "try_methods": _try_methods,
+    "read_with_methods": _read_with_methods,
 }

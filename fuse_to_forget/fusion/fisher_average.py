@@ -4,7 +4,7 @@ https://arxiv.org/abs/2111.09832: theta = sum_i c_i F_i theta_i / sum_i c_i F_i,
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal
 
 import torch
@@ -12,8 +12,8 @@ from torch import Tensor
 
 from fuse_to_forget.errors import InputError
 from fuse_to_forget.fusion.catalog import FISHER, FLOOR
-from fuse_to_forget.fusion.with_statistics import check_models, check_weights, merge_some
-from fuse_to_forget.statistics.store import Statistics
+from fuse_to_forget.fusion.with_statistics import Merge, check_weights, merge_in_memory
+from fuse_to_forget.statistics.store import Statistics, check_together
 
 Normalize = Literal["none", "model", "parameter"]
 
@@ -71,8 +71,21 @@ def fisher_state_dicts(
     Raises InputError for what `average_state_dicts` refuses, for negative coefficients, and for statistics that are
     missing, not finite, of no examples, or of a model of another shape.
     """
-    coefficients = check_models(state_dicts, statistics, FISHER, coefficients)
-    sources = _sources(state_dicts[0], statistics[0])
+    settings = {"floor": floor, "normalize": normalize}
+    return merge_in_memory(fisher_plan, state_dicts, statistics, coefficients, **settings)
+
+
+def fisher_plan(
+    names: Collection[str],
+    statistics: Sequence[Statistics],
+    coefficients: Sequence[float],
+    *,
+    floor: float,
+    normalize: Normalize = "none",
+) -> tuple[Collection[str], Merge]:
+    """Return which of the tensors called `names` are weighted by their information, and how; for `with_statistics`."""
+    check_together(statistics, FISHER, len(coefficients))
+    sources = _sources(names, statistics[0])
     norms = [_norms(own, normalize) for own in statistics]
 
     def merge(name: str, tensors: list[Tensor]) -> Tensor:
@@ -80,17 +93,17 @@ def fisher_state_dicts(
         fishers = [own.tensors[source] / norm[source] for own, norm in zip(statistics, norms, strict=True)]
         return fisher_average(tensors, fishers, coefficients, floor=floor)
 
-    return merge_some(state_dicts, coefficients, sources, merge)
+    return sources, merge
 
 
-def _sources(state_dict: Mapping[str, Tensor], statistics: Statistics) -> dict[str, str]:
+def _sources(names: Collection[str], statistics: Statistics) -> dict[str, str]:
     """Return the names of tensors to be merged -> the name that their information has."""
     sources = {}
-    for name, tensor in state_dict.items():
+    for name in names:
         source = statistics.tied.get(name, name)
         if source in statistics.tensors:
             sources[name] = source
-        elif tensor.is_floating_point() and source not in statistics.left_out:
+        elif source not in statistics.left_out:
             raise InputError(f"There is no Fisher information of {name}: collect it from these models")
     if unknown := sorted(statistics.tensors.keys() - set(sources.values())):
         raise InputError(
@@ -103,7 +116,9 @@ def _norms(statistics: Statistics, normalize: Normalize) -> dict[str, float]:
     """Return what to divide each parameter's information by; 1 where that is 0."""
     if normalize not in ("none", "model", "parameter"):
         raise InputError(f"There is no normalisation {normalize!r}: choose none, model or parameter")
+    if normalize == "none":
+        return dict.fromkeys(statistics.tensors, 1.0)
     norms = {name: tensor.double().norm().item() for name, tensor in statistics.tensors.items()}
     if normalize == "model":
         norms = dict.fromkeys(norms, math.hypot(*norms.values()))
-    return {name: (norm or 1.0) if normalize != "none" else 1.0 for name, norm in norms.items()}
+    return {name: norm or 1.0 for name, norm in norms.items()}

@@ -14,9 +14,11 @@ from fuse_to_forget.fusion.card import constituent_names, describe_method, hub_n
 from fuse_to_forget.fusion.catalog import WEIGHTED_AVERAGE, complete_settings, find_method
 from fuse_to_forget.fusion.checkpoint import Checkpoint, TensorInfo, open_checkpoint
 from fuse_to_forget.fusion.merge import Recipe, merge_files
-from fuse_to_forget.fusion.methods import check_use
+from fuse_to_forget.fusion.methods import FUNCTIONS, check_use
 from fuse_to_forget.fusion.stream import average_files
+from fuse_to_forget.fusion.with_statistics import merge_files_with_statistics
 from fuse_to_forget.fusion.writer import Shard, copy_companions, plan_shards, write_layout
+from fuse_to_forget.statistics.store import Statistics, check_model, open_statistics
 
 
 def fuse(
@@ -26,6 +28,7 @@ def fuse(
     *,
     method: str = WEIGHTED_AVERAGE,
     base: str | Path | None = None,
+    statistics: Sequence[str | Path] | None = None,
     settings: Mapping[str, float | str] | None = None,
     seed: int = 0,
     names: Sequence[str] | None = None,
@@ -40,29 +43,38 @@ def fuse(
     Accumulates in float32 (float64 where a model stores float64) and stores each tensor in the first
     model's dtype. Config and tokenizer are the first model's. Memory does not grow with the models.
     `output` appears whole or not at all. Source: Zaman, Choshen & Srivastava, 2024, section 2.
-    With another `method` memory is a few times the largest tensor for each model.
+    With another `method` memory is a few times the largest tensor for each model, with one that merges with
+    statistics also a few times the largest of these.
 
     - `coefficients`: one for each model, summing to 1 unless `allow_any_sum`; equal ones by default.
     - `method`, `settings`: a name of `methods.METHODS` and what its settings are to be, if not the defaults.
     - `base`: checkpoint folder of the model that all were fine-tuned from, for methods that need it.
+    - `statistics`: a file of statistics of each model, in their order, for methods that merge with them.
     - `seed`: for random methods, which draw by it and by `names`.
     - `names`: what the model card calls the models; by default the names of their folders.
     - `max_shard_bytes`: the largest weights file, in bytes; None writes a single model.safetensors.
     - `data`, `metrics`: for the model card; see `card.model_card`.
 
-    Raises InputError if the models do not fit together (tensors, labels, vocabularies), a file is damaged,
-    weights are not finite, `output` is not a new or empty folder, or the disk is too small.
+    Raises InputError if the models do not fit together (tensors, labels, vocabularies), statistics are of another
+    model or kind, a file is damaged, weights are not finite, `output` is not a new or empty folder, or the disk is too
+    small.
     """
     folders, output = [Path(model) for model in models], Path(output)
     settings = complete_settings(method, settings)
     coefficients = check_use(
-        method, coefficients, len(folders), has_base=base is not None, allow_any_sum=allow_any_sum
+        method,
+        coefficients,
+        len(folders),
+        has_base=base is not None,
+        has_statistics=bool(statistics),
+        allow_any_sum=allow_any_sum and not statistics,  # of those that weigh squares only the ratios count
     )
     _check_output(output, folders)
     checkpoints = [open_checkpoint(folder) for folder in folders]
     base_tensors = open_checkpoint(base).tensors if base is not None else None
     labels = [str(folder) for folder in folders]
     tensors = _compatible_tensors(checkpoints, labels)
+    opened = _open_statistics(statistics or [], folders)
     shards = plan_shards(tensors[0], max_shard_bytes)
     names = _card_names(folders, names)
     recipe = Recipe(method, coefficients, settings, seed, names)
@@ -73,7 +85,7 @@ def fuse(
         base_models=[name for folder in folders if (name := hub_name(folder.resolve()))],
         data=data,
         metrics=metrics,
-        method=_description(recipe, base),
+        method=_description(recipe, base, opened),
     )
     with _enough_disk(output, shards), atomic_path(output) as scratch:
         scratch.mkdir()
@@ -82,6 +94,10 @@ def fuse(
         write_layout(scratch, shards)
         if method == WEIGHTED_AVERAGE:
             steps = average_files(tensors, labels, coefficients, scratch, shards)
+        elif opened:
+            steps = merge_files_with_statistics(
+                FUNCTIONS[method], tensors, opened, coefficients, settings, labels, scratch, shards
+            )
         else:
             steps = merge_files(recipe, tensors, base_tensors, labels, scratch, shards)
         _run(steps, sum(info.nbytes for info in tensors[0].values()), progress)
@@ -100,14 +116,30 @@ def _compatible_tensors(
     return tensors
 
 
-def _description(recipe: Recipe, base: str | Path | None) -> str | None:
+def _open_statistics(files: Sequence[str | Path], folders: Sequence[Path]) -> list[Statistics]:
+    if files and len(files) != len(folders):
+        raise InputError(
+            f"the models are {len(folders)} and the files of statistics {len(files)}: give one for each model"
+        )
+    opened = [open_statistics(file) for file in files]
+    for own, folder in zip(opened, folders, strict=False):
+        check_model(own, folder)
+    return opened
+
+
+def _description(recipe: Recipe, base: str | Path | None, statistics: Sequence[Statistics]) -> str | None:
     if recipe.method == WEIGHTED_AVERAGE:
         return None
     method = find_method(recipe.method)
     settings = recipe.settings | ({"seed": recipe.seed} if method.random else {})
-    return describe_method(
-        recipe.method, method.source, settings, base and constituent_names([Path(base)])[0]
-    )
+    named = base and constituent_names([Path(base)])[0]
+    described = describe_method(recipe.method, method.source, settings, named)
+    if statistics:
+        examples = " and ".join(f"{own.examples:,}" for own in statistics)
+        described += (
+            f" What it knows of the models are {method.statistics} statistics of {examples} examples."
+        )
+    return described
 
 
 def _card_names(folders: Sequence[Path], names: Sequence[str] | None) -> Sequence[str]:

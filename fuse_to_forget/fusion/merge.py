@@ -28,7 +28,8 @@ from fuse_to_forget.fusion.catalog import WEIGHTED_AVERAGE, complete_settings, f
 from fuse_to_forget.fusion.checkpoint import TensorInfo, opened, read_tensor
 from fuse_to_forget.fusion.compatibility import check_names, check_shapes, same_bytes
 from fuse_to_forget.fusion.methods import FUNCTIONS, check_use
-from fuse_to_forget.fusion.writer import Shard, write_exactly
+from fuse_to_forget.fusion.with_statistics import merge_in_memory
+from fuse_to_forget.fusion.writer import Shard, write_tensor
 from fuse_to_forget.seeds import derive_seed
 from fuse_to_forget.statistics.store import Statistics
 
@@ -86,7 +87,7 @@ def merge_state_dicts(
         )
     settings = complete_settings(method, settings)
     if statistics is not None:
-        return FUNCTIONS[method](state_dicts, statistics, coefficients, **settings)
+        return merge_in_memory(FUNCTIONS[method], state_dicts, statistics, coefficients, **settings)
     recipe = Recipe(method, coefficients, settings, seed, names or labels)
     if method == WEIGHTED_AVERAGE:
         return average_state_dicts(state_dicts, coefficients, allow_any_sum=allow_any_sum)
@@ -125,7 +126,7 @@ def merge_files(
                 tensors = [read_tensor(model[first]) for model in models]
                 base_tensor = read_tensor(base[matched[first]]) if first in matched else None
                 merged = merge_tensor(recipe, first, tensors, base_tensor, labels)
-                write_exactly(target, memoryview(_bytes(merged).numpy()), offset)
+                write_tensor(target, merged, offset)
                 yield merged.nbytes
 
 
@@ -198,7 +199,3 @@ def _same_tensors(first: Tensor, second: Tensor) -> bool:
 
 def _same_stored(first: TensorInfo, second: TensorInfo) -> bool:
     return (first.dtype, first.shape) == (second.dtype, second.shape) and same_bytes([first, second])
-
-
-def _bytes(tensor: Tensor) -> Tensor:
-    return tensor.reshape(-1).view(torch.uint8)

@@ -13,9 +13,9 @@ from fuse_to_forget.errors import InputError
 from fuse_to_forget.fusion import average
 from fuse_to_forget.fusion.catalog import WEIGHTED_AVERAGE, find_method
 from fuse_to_forget.fusion.compatibility import check_coefficients
-from fuse_to_forget.fusion.fisher_average import fisher_state_dicts
+from fuse_to_forget.fusion.fisher_average import fisher_plan
 from fuse_to_forget.fusion.model_stock import model_stock
-from fuse_to_forget.fusion.regmean import regmean_state_dicts
+from fuse_to_forget.fusion.regmean import regmean_plan
 from fuse_to_forget.fusion.spherical import karcher, slerp
 from fuse_to_forget.fusion.task_vectors import (
     breadcrumbs,
@@ -33,9 +33,8 @@ def _weighted_average(tensors: Sequence[Tensor], base: None, coefficients: Seque
 
 
 # `function(tensors, base, coefficients, **settings)` of the tensors of one name; one of a random method also takes
-# `seeds`, one for each model. Those with statistics take whole models:
-# `function(state_dicts, statistics, coefficients, **settings)`.
-FUNCTIONS: dict[str, Callable[..., Tensor | dict[str, Tensor]]] = {
+# `seeds`, one for each model. Of those with statistics it is the plan; see `with_statistics`.
+FUNCTIONS: dict[str, Callable] = {
     WEIGHTED_AVERAGE: _weighted_average,
     "slerp": slerp,
     "karcher": karcher,
@@ -47,9 +46,9 @@ FUNCTIONS: dict[str, Callable[..., Tensor | dict[str, Tensor]]] = {
     "della": della,
     "sign_consensus": sign_consensus,
     "model_stock": model_stock,
-    "regmean": regmean_state_dicts,
-    "fisher": fisher_state_dicts,
-    "fisher_normalized": partial(fisher_state_dicts, normalize="model"),
+    "regmean": regmean_plan,
+    "fisher": fisher_plan,
+    "fisher_normalized": partial(fisher_plan, normalize="model"),
 }
 
 

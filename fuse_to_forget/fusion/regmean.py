@@ -5,15 +5,15 @@ weights W (out x in) that minimise sum_i c_i ||X_i W' - X_i W_i'||^2 / N_i solve
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from fuse_to_forget.errors import InputError
 from fuse_to_forget.fusion.catalog import GRAM, OFF_DIAGONAL
-from fuse_to_forget.fusion.with_statistics import check_models, check_weights, merge_some
-from fuse_to_forget.statistics.store import Statistics
+from fuse_to_forget.fusion.with_statistics import Merge, check_weights, merge_in_memory
+from fuse_to_forget.statistics.store import Statistics, check_together
 
 
 def regmean_linear(
@@ -89,19 +89,32 @@ def regmean_state_dicts(
     Raises InputError for what `average_state_dicts` refuses, for negative coefficients, and for statistics that are
     missing, not finite, of no examples, or of a model of another shape.
     """
-    coefficients = check_models(state_dicts, statistics, GRAM, coefficients)
-    if unknown := sorted(statistics[0].tensors.keys() - state_dicts[0].keys()):
+    settings = {"off_diagonal": off_diagonal, "exclude": exclude}
+    return merge_in_memory(regmean_plan, state_dicts, statistics, coefficients, **settings)
+
+
+def regmean_plan(
+    names: Collection[str],
+    statistics: Sequence[Statistics],
+    coefficients: Sequence[float],
+    *,
+    off_diagonal: float,
+    exclude: Sequence[str] = (),
+) -> tuple[list[str], Merge]:
+    """Return which of the tensors called `names` RegMean merges, and how; for `with_statistics`."""
+    check_together(statistics, GRAM, len(coefficients))
+    if unknown := sorted(statistics[0].tensors.keys() - set(names)):
         raise InputError(
             f"There is a Gram matrix of {unknown[0]}, which the models lack: collect it from them"
         )
-    names = [n for n in statistics[0].tensors if not any(found(expression, n) for expression in exclude)]
+    merged = [n for n in statistics[0].tensors if not any(found(expression, n) for expression in exclude)]
 
     def merge(name: str, weights: list[Tensor]) -> Tensor:
         grams = [own.tensors[name] for own in statistics]
         transposed = name in statistics[0].transposed
         return regmean_linear(weights, grams, coefficients, off_diagonal=off_diagonal, transposed=transposed)
 
-    return merge_some(state_dicts, coefficients, names, merge)
+    return merged, merge
 
 
 def found(expression: str, name: str) -> bool:

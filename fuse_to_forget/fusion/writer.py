@@ -11,6 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+from torch import Tensor
+
 from fuse_to_forget.fusion.checkpoint import WEIGHTS, WEIGHTS_INDEX, Checkpoint, TensorInfo, read_object
 
 # What belongs to a model beside its weights; training state, logs and evaluation results do not.
@@ -99,6 +102,11 @@ def write_exactly(descriptor: int, values: memoryview, offset: int) -> None:
     while values:
         count = os.pwrite(descriptor, values[:MAX_WRITE_BYTES], offset)
         values, offset = values[count:], offset + count
+
+
+def write_tensor(descriptor: int, tensor: Tensor, offset: int) -> None:
+    """Write a tensor as it is stored from byte `offset` on."""
+    write_exactly(descriptor, memoryview(tensor.reshape(-1).view(torch.uint8).numpy()), offset)
 
 
 def copy_companions(model: Checkpoint, folder: Path) -> None:

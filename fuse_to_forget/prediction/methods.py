@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from fuse_to_forget.coefficients import format_coefficients
+from fuse_to_forget.files import folder_of
 from fuse_to_forget.fusion.catalog import ENSEMBLE, find_method
 from fuse_to_forget.fusion.checkpoint import load_state_dict
 from fuse_to_forget.fusion.merge import merge_state_dicts
@@ -57,6 +58,18 @@ class Constituents:
     folders: Mapping[str, str | Path]
     base: str | Path | None = None
     statistics: Mapping[str, Sequence[str | Path]] = field(default_factory=dict)
+
+    @classmethod
+    def of_files(
+        cls,
+        names: Sequence[str],
+        weights: Sequence[str | Path],
+        base: str | Path | Sequence[str | Path] | None,
+        **statistics: Sequence[str | Path],
+    ) -> "Constituents":
+        """Return models called `names` by their weights, of a base that is given as `folder_of` takes it, if at all."""
+        folders = dict(zip(names, (Path(file).parent for file in weights), strict=True))
+        return cls(folders, folder_of(base) if base else None, statistics)
 
 
 def fuse_in_turn(

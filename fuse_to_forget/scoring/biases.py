@@ -6,15 +6,10 @@ import numpy as np
 import pandas as pd
 
 from fuse_to_forget.scoring import fairness
-from fuse_to_forget.scoring.bootstrap import (
-    Bootstrap,
-    interval,
-    mean_over_draws,
-    resampling_weights,
-    seed_draws,
-)
-from fuse_to_forget.scoring.contingency import contingency, contingency_by_cluster
-from fuse_to_forget.scoring.scores import ALL_SEEDS, COLUMNS
+from fuse_to_forget.scoring.accuracy import MODEL_KEYS, Accuracies, score_rows
+from fuse_to_forget.scoring.bootstrap import Bootstrap, resampling_weights
+from fuse_to_forget.scoring.contingency import contingency_by_cluster
+from fuse_to_forget.scoring.scores import COLUMNS
 from fuse_to_forget.seeds import derive_seed
 
 GROUP_METRICS = {
@@ -23,35 +18,59 @@ GROUP_METRICS = {
     "demographic_parity_difference": fairness.demographic_parity_difference,
     "equalized_odds_difference": fairness.equalized_odds_difference,
 }
-OVERALL_METRICS = {"accuracy": fairness.accuracy, "f1": fairness.f1}
-
-MODEL_KEYS = ["model", "kind", "method", "coefficients"]
+OVERALL_METRICS = {
+    "accuracy": fairness.accuracy,
+    "balanced_accuracy": fairness.balanced_accuracy,
+    "f1": fairness.f1,
+}
 
 
 def score_biases(
     predictions: pd.DataFrame, attributes: Sequence[str], dataset: str, bootstrap: Bootstrap
 ) -> pd.DataFrame:
-    """Score every model on every split, for each seed and over all seeds.
+    """Score every model on every split, for each seed and over all seeds; return the tidy columns COLUMNS.
 
-    `predictions` has one row per example: `model, kind, method, coefficients, seed, split, id, label, prediction`,
-    one 0/1 column per protected attribute and, where known, `author`. The rows with seed `all` hold the mean
-    over seeds, and their interval covers seeds and examples. Metrics of a group carry the protected attribute
-    in `attribute`; accuracy and F1 leave it empty. Returns the tidy columns `COLUMNS`.
+    `predictions` is that of `measure_biases`, for several splits; `dataset` is what the scores call the data.
     """
     rows: list[dict] = []
-    for split, part in predictions.groupby("split", sort=True):
-        clusters = _clusters(part)
-        weights = resampling_weights(
-            int(clusters.max()) + 1, bootstrap.resamples, derive_seed(bootstrap.seed, "examples", str(split))
-        )
-        for key, model in part.groupby(MODEL_KEYS, sort=False, dropna=False):
-            for attribute in attributes:
-                measured = _measure(
-                    model, clusters[model.index], attribute, weights, bootstrap, attribute == attributes[0]
-                )
-                shared = dict(zip(MODEL_KEYS, key, strict=True)) | {"dataset": dataset, "split": split}
-                rows += [shared | row for row in measured]
-    return pd.DataFrame(rows).assign(study="biases")[COLUMNS]
+    for _, part in predictions.groupby("split", sort=True):
+        measured = measure_biases(part, attributes, bootstrap)
+        for position, key in enumerate(measured.rows.to_dict("records")):
+            rows += score_rows(measured.quantity([position]), measured.seeds, **key)
+    return pd.DataFrame(rows).assign(study="biases", dataset=dataset)[COLUMNS]
+
+
+def measure_biases(part: pd.DataFrame, attributes: Sequence[str], bootstrap: Bootstrap) -> Accuracies:
+    """Measure every metric of every model on one split.
+
+    `part` has one row per example: `model, kind, method, coefficients, seed, split, id, label, prediction`, one 0/1
+    column per protected attribute and, where known, `author`, which is what is then resampled. Metrics of a group carry
+    the protected attribute in a column `attribute`; accuracies and F1 leave it empty.
+    """
+    (split,) = part["split"].unique()
+    clusters = _clusters(part)
+    weights = resampling_weights(
+        int(clusters.max()) + 1, bootstrap.resamples, derive_seed(bootstrap.seed, "examples", str(split))
+    )
+    weights = np.vstack([np.ones((1, weights.shape[1]), weights.dtype), weights])  # first the data itself
+    seeds = tuple(sorted(part["seed"].unique()))
+    rows, values = [], []
+    for key, model in part.groupby(MODEL_KEYS, sort=False, dropna=False):
+        shared = dict(zip(MODEL_KEYS, key, strict=True)) | {"dataset": "", "split": split}
+        for attribute in attributes:
+            counts = _resampled_counts(model, clusters, attribute, weights, seeds)
+            shared |= {"n": int(counts[0, 0].sum())}
+            for metric, name, function in _metrics(attribute, overall=attribute == attributes[0]):
+                rows.append(shared | {"metric": metric, "attribute": name})
+                values.append(function(counts))
+    stacked = np.stack(values)
+    return Accuracies(pd.DataFrame(rows), stacked[:, 0], stacked[:, 1:], seeds, bootstrap)
+
+
+def _metrics(attribute: str, *, overall: bool) -> list[tuple]:
+    """Return (metric, its attribute, function); those of no attribute only if `overall`."""
+    found = [(metric, attribute, function) for metric, function in GROUP_METRICS.items()]
+    return found + [(metric, "", function) for metric, function in OVERALL_METRICS.items() if overall]
 
 
 def _clusters(part: pd.DataFrame) -> pd.Series:
@@ -60,43 +79,16 @@ def _clusters(part: pd.DataFrame) -> pd.Series:
     return pd.Series(pd.factorize(unit, sort=True)[0], index=part.index)
 
 
-def _measure(
-    model: pd.DataFrame,
-    clusters: pd.Series,
-    attribute: str,
-    weights: np.ndarray,
-    bootstrap: Bootstrap,
-    overall: bool,
-) -> list[dict]:
-    """Measure one model on one split for one attribute; accuracy and F1 only if `overall`."""
-    seeds = sorted(model["seed"].unique())
-    observed, resampled = [], []
-    for seed in seeds:
-        rows = model[model["seed"] == seed]
-        cells = [rows[column].to_numpy() for column in ("label", "prediction", attribute)]
-        observed.append(contingency(*cells))
-        by_cluster = contingency_by_cluster(*cells, clusters[rows.index].to_numpy())
+def _resampled_counts(
+    model: pd.DataFrame, clusters: pd.Series, attribute: str, weights: np.ndarray, seeds: Sequence[int]
+) -> np.ndarray:
+    """Return counts of label, prediction and group under each row of `weights`: (rows, seeds, 2, 2, 2)."""
+    counts = np.full((len(weights), len(seeds), 2, 2, 2), np.nan)
+    for position, seed in enumerate(seeds):
+        own = model[model["seed"] == seed]
+        cells = [own[column].to_numpy() for column in ("label", "prediction", attribute)]
+        by_cluster = contingency_by_cluster(*cells, clusters[own.index].to_numpy())
         padded = np.zeros((weights.shape[1], 8), dtype=np.float32)
         padded[: len(by_cluster)] = by_cluster.reshape(len(by_cluster), 8)
-        resampled.append((weights @ padded).reshape(-1, 2, 2, 2))
-    metrics = GROUP_METRICS | (OVERALL_METRICS if overall else {})
-    shared = {"n": int(observed[0].sum())}
-    rows = []
-    for name, metric in metrics.items():
-        where = shared | {"metric": name, "attribute": attribute if name in GROUP_METRICS else ""}
-        values, draws = (
-            metric(np.stack(observed)),
-            metric(np.stack(resampled, axis=1)),
-        )  # (seeds,), (resamples, seeds)
-        rows += [
-            where | _row(v, draws[:, i], str(s), bootstrap)
-            for i, (s, v) in enumerate(zip(seeds, values, strict=True))
-        ]
-        chosen = seed_draws(len(seeds), bootstrap.resamples, derive_seed(bootstrap.seed, "seeds"))
-        rows.append(where | _row(values.mean(), mean_over_draws(draws, chosen), ALL_SEEDS, bootstrap))
-    return rows
-
-
-def _row(value: float, resamples: np.ndarray, seed: str, bootstrap: Bootstrap) -> dict:
-    low, high = interval(resamples, bootstrap.level)
-    return {"value": float(value), "low": low, "high": high, "seed": seed}
+        counts[:, position] = (weights @ padded).reshape(-1, 2, 2, 2)
+    return counts

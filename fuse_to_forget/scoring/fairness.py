@@ -50,6 +50,13 @@ def accuracy(counts: np.ndarray) -> np.ndarray:
     return _ratio(correct, counts.sum(axis=(-3, -2, -1)))
 
 
+def balanced_accuracy(counts: np.ndarray) -> np.ndarray:
+    """Mean recall of the two labels. Range 0 to 1, larger is better, .5 for any constant predictor."""
+    table = counts.sum(axis=-1)  # (..., label, prediction)
+    recalls = [_ratio(table[..., label, label], table[..., label, :].sum(axis=-1)) for label in (0, 1)]
+    return (recalls[0] + recalls[1]) / 2
+
+
 def f1(counts: np.ndarray) -> np.ndarray:
     """F1 of label 1: 2 TP / (2 TP + FP + FN). Range 0 to 1, larger is better."""
     table = counts.sum(axis=-1)  # (..., label, prediction)

@@ -160,10 +160,10 @@ def extraction(verbatim: np.ndarray, length: np.ndarray, weights: np.ndarray) ->
 def measure_files(paths: Sequence[str | Path], bootstrap: Bootstrap, evaluation: Evaluation) -> Accuracies:
     """Measure the predictions of all runs of a study, as `measure_memorization` does.
 
-    Runs share their base model, and some of them their sequences: what several files hold counts once.
+    Runs share their base model, and some of them their sequences and models: what several files hold counts once.
     """
     predictions, _ = read_tables(paths)
-    once = predictions.drop_duplicates(["model", *SEQUENCE], ignore_index=True)
+    once = predictions.drop_duplicates([*MODEL_KEYS, *SEQUENCE], ignore_index=True)
     return measure_memorization(once, bootstrap, evaluation)
 
 

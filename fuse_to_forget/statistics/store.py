@@ -6,7 +6,7 @@ four bytes for each entry of each layer's square (BERT-base: 72 encoder layers, 
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -20,10 +20,27 @@ from fuse_to_forget.errors import InputError
 from fuse_to_forget.files import atomic_path, checkpoint_digest
 from fuse_to_forget.fusion.card import constituent_names
 from fuse_to_forget.fusion.catalog import FISHER, GRAM
-from fuse_to_forget.fusion.checkpoint import load_tensors
+from fuse_to_forget.fusion.checkpoint import read_header, read_tensor
 
 FORMAT = "fuse-to-forget statistics 1"
 COLLECT = "collect the statistics again"
+
+
+class StoredTensors(Mapping[str, Tensor]):
+    """The tensors of one safetensors file, each read when it is asked for and not kept."""
+
+    def __init__(self, file: str | Path) -> None:
+        """Read the header; raises InputError if the file is damaged."""
+        self._stored = read_header(Path(file))
+
+    def __getitem__(self, name: str) -> Tensor:
+        return read_tensor(self._stored[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._stored)
+
+    def __len__(self) -> int:
+        return len(self._stored)
 
 
 @dataclass(frozen=True)
@@ -55,16 +72,21 @@ class Statistics:
 def of_model(statistics: Statistics, folder: str | Path) -> Statistics:
     """Return statistics with the name and the digest of the checkpoint that they were collected with."""
     name = constituent_names([Path(folder)])[0]
-    return replace(statistics, model=name, model_digest=checkpoint_digest(folder))
+    return replace(statistics, model=name, model_digest=_weights_digest(folder))
 
 
 def check_model(statistics: Statistics, folder: str | Path) -> None:
     """Raise InputError unless statistics were collected with the checkpoint in `folder`."""
-    if statistics.model_digest != checkpoint_digest(folder):
+    if statistics.model_digest != _weights_digest(folder):
         raise InputError(
             f"The statistics are those of {statistics.model or 'an unnamed model'}, not of {folder}, or that "
             f"checkpoint has changed since: {COLLECT}"
         )
+
+
+def _weights_digest(folder: str | Path) -> str:
+    """Digest of the weights alone: what lies beside them may differ from place to place."""
+    return checkpoint_digest(sorted(Path(folder).glob("*.safetensors")))
 
 
 def check_statistics(statistics: Statistics, label: str) -> None:
@@ -131,10 +153,21 @@ def read_statistics(file: str | Path) -> Statistics:
 
     Raises InputError if the file is missing, damaged, or of another kind, or holds no finite statistics.
     """
+    statistics = open_statistics(file)
+    statistics = replace(statistics, tensors=dict(statistics.tensors))
+    check_statistics(statistics, str(file))
+    return statistics
+
+
+def open_statistics(file: str | Path) -> Statistics:
+    """Return what `write_statistics` wrote, each tensor read when it is asked for; what they hold is not looked at.
+
+    Raises InputError if the file is missing, damaged, or of another kind.
+    """
     file = Path(file)
     if not file.is_file():
         raise InputError(f"There are no statistics at {file}: name a file that write_statistics made")
-    tensors = load_tensors(file)
+    tensors = StoredTensors(file)
     try:
         with safe_open(file, "pt") as opened:
             metadata = opened.metadata() or {}
@@ -148,7 +181,6 @@ def read_statistics(file: str | Path) -> Statistics:
         sound = False
     if not sound:
         raise InputError(f"The metadata of {file} are damaged: {COLLECT}")
-    check_statistics(statistics, str(file))
     return statistics
 
 

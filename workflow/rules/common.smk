@@ -9,7 +9,7 @@ from fuse_to_forget.coefficients import simplex_grid
 from fuse_to_forget.errors import InputError
 from fuse_to_forget.gpu import has_gpu
 from fuse_to_forget.protocol import switches
-from fuse_to_forget.runs import DEV, HELD_OUT, SHARED, sizes_up_to
+from fuse_to_forget.runs import DEV, HELD_OUT, MAIN, SHARED, sizes_up_to
 from fuse_to_forget.seeds import derive_seed
 from fuse_to_forget.subsets.shortcuts import SPECIAL_TOKENS
 
@@ -38,6 +38,8 @@ SWEEPS = {
     "shortcuts": studies.shortcut_sweeps(config),
     "biases": {BIASES_PAIR: ATTRIBUTES},
 }
+
+CLASSIFIER_STUDIES = [*SWEEPS, "domains"]
 
 CHECKPOINT = {
     "weights": "model.safetensors",
@@ -107,9 +109,9 @@ def training_settings(wildcards):
 
 
 def training_dev(wildcards):
-    """Data that a training is watched on: the study's dev split, or the model's own injected one."""
-    if wildcards.study == "shortcuts":
-        return f"results/subsets/shortcuts/{wildcards.model}_dev.parquet"
+    """Data that a training is watched on: the study's dev split, or the model's own one."""
+    if wildcards.study in ("shortcuts", "domains"):
+        return f"results/subsets/{wildcards.study}/{wildcards.model}_dev.parquet"
     return "results/data/biases/dev.parquet"
 
 
@@ -128,9 +130,11 @@ def evaluated_splits(wildcards):
 
 
 def model_evaluation(wildcards):
-    """What a single model is evaluated on: dev and test, or dev of every single shortcut."""
+    """What a single model is evaluated on: dev and test, of every domain, or dev of every single shortcut."""
     if wildcards.study == "shortcuts":
         return evaluation_data(SINGLES)
+    if wildcards.study == "domains":
+        return domain_evaluation()
     return {split: f"results/data/biases/{split}.parquet" for split in ("dev", "test")}
 
 
@@ -247,8 +251,9 @@ def job_seed(use):
 
 
 def model_kind(wildcards):
-    """`full` for the model trained on all subsets, else `single`."""
-    return "full" if wildcards.model == studies.FULL else "single"
+    """`full` for the model trained on all subsets, or on all parts of a domain, else `single`."""
+    full = (studies.FULL, domains.PARTS_FULL)
+    return "full" if wildcards.model in full else "single"
 
 
 def recipe_models(wildcards):

@@ -38,6 +38,12 @@ def run_sequences(wildcards):
     return subset_files(wildcards.study, subsets)
 
 
+def main_run_sequences(wildcards):
+    """The files with the sequences that a study's main run is evaluated on."""
+    subsets = RUNS[wildcards.study][MAIN].evaluated()
+    return subset_files(wildcards.study, subsets)
+
+
 def subset_articles(wildcards):
     """The articles that a subset is drawn from."""
     split = {DEV: "dev", HELD_OUT: "test"}.get(wildcards.subset, "train")
@@ -194,11 +200,16 @@ def study_predictions(wildcards):
     return expand(path, study=wildcards.study, run=runs, seed=SEEDS)
 
 
-def evaluation(wildcards):
+def evaluation_of(study):
     """How a study is evaluated; a batch of the authors' evaluation is 4 sequences of GPT-2, 1 of BERT."""
-    batch_size = {"causal": 4, "masked": 1}[config[wildcards.study]["objective"]]
+    batch_size = {"causal": 4, "masked": 1}[config[study]["objective"]]
     switches = protocol("likelihood_ratio_over", "evaluation_dtype")
     return switches | {"batch_size": batch_size}
+
+
+def evaluation(wildcards):
+    """How the job's study is evaluated."""
+    return evaluation_of(wildcards.study)
 
 
 MEMORIZATION_FIGURES = {

@@ -1,7 +1,7 @@
 rule finetune:
     """Fine-tune the base model on one subset; a killed job goes on from its last checkpoint."""
     input:
-        base=base_model,
+        base=training_base,
         train="results/subsets/{study}/{model}.parquet",
         dev=training_dev,
     output:
@@ -11,7 +11,7 @@ rule finetune:
     log:
         "logs/finetune/{study}/{model}_seed{seed}.log",
     wildcard_constraints:
-        study=one_of("shortcuts", "biases"),
+        study=one_of(*CLASSIFIER_STUDIES),
     cache: CACHE
     conda:
         "../../envs/models.yaml"

@@ -145,7 +145,7 @@ rule judge_memorization_claims:
 rule combine_claims:
     """Join the claims of all studies."""
     input:
-        claims=expand("results/claims/{study}.csv", study=["shortcuts", *RUNS]),
+        claims=expand("results/claims/{study}.csv", study=JUDGED),
     output:
         claims="results/claims.csv",
         page=report(
@@ -163,6 +163,6 @@ rule combine_claims:
         runtime=per_attempt(10),
     params:
         code=code_version("combine_claims.py"),
-        studies=["shortcuts", *RUNS],
+        studies=JUDGED,
     script:
         "../scripts/combine_claims.py"
