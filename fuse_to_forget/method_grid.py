@@ -5,7 +5,7 @@ from typing import Any
 
 from fuse_to_forget.entries import check_name
 from fuse_to_forget.errors import InputError
-from fuse_to_forget.fusion.catalog import ENSEMBLE, METHODS, complete_settings
+from fuse_to_forget.fusion.catalog import ENSEMBLE, METHODS, WEIGHTED_AVERAGE, complete_settings
 
 
 def method_sets(
@@ -49,7 +49,7 @@ def needs_base(uses: Mapping[str, Mapping[str, Any]]) -> bool:
 def check_methods(config: Mapping[str, Any], trained: Mapping[str, Sequence[str]]) -> None:
     """Refuse what a schema cannot express of `methods`; `trained` holds the models of each study.
 
-    Raises InputError: an unknown method, setting or model, a set of fewer than two models.
+    Raises InputError: an unknown method, setting or model, a set of fewer than two models, no plain average.
     """
     for label, entry in config["methods"]["uses"].items():
         place = f"methods.uses.{label}"
@@ -72,6 +72,11 @@ def check_methods(config: Mapping[str, Any], trained: Mapping[str, Sequence[str]
                 raise InputError(
                     f"The config wants {names} fused in methods.sets.{study}; name at least two models, each once."
                 )
+    if all(entry["method"] != WEIGHTED_AVERAGE for entry in config["methods"]["uses"].values()):
+        raise InputError(
+            "The config names no plain average in methods.uses, which the others are compared with; add one whose "
+            f"method is {WEIGHTED_AVERAGE}."
+        )
 
 
 def _for_pairs(method: str) -> bool:

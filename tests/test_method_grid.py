@@ -204,6 +204,7 @@ def test_an_empty_set_is_all_single_models():
         ({"uses": {"ties": {"method": "ties", "settings": {"dense": 1}}}}, "ties has no setting 'dense'"),
         ({"uses": {"ties": {"method": "ties", "settings": {"density": 2}}}}, "give a number from 0.001 to 1"),
         ({"uses": {"both": {"method": "ensemble", "settings": {"scale": 1}}}}, "an ensemble has none"),
+        ({"uses": {"ties": {"method": "ties"}}}, "no plain average in methods.uses"),
         ({"sets": {"shortcuts": [["OP", "XX"]]}}, "the model 'XX' in methods.sets.shortcuts"),
         ({"sets": {"shortcuts": [["OP"]]}}, "name at least two models, each once"),
         ({"sets": {"memorization": [["A", "A"]]}}, "name at least two models, each once"),

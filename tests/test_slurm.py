@@ -121,7 +121,7 @@ def resumed_at(project):
 
 def test_the_whole_workflow_runs_through_sbatch_to_the_same_results(made_project, tmp_path):
     project = make_project(tmp_path / "project")
-    process = start(project, "all", "--jobs", "3")
+    process = start(project, "all", "--jobs", "6")  # while one is looked after, others work
     output = finish(process, project)
     assert process.returncode == 0, output[-3000:]
     done = int(re.search(r"(\d+) of \1 steps \(100%\) done", output)[1])
