@@ -41,6 +41,7 @@ include: "workflow/rules/fuse.smk"
 include: "workflow/rules/predict.smk"
 include: "workflow/rules/methods.smk"
 include: "workflow/rules/domains.smk"
+include: "workflow/rules/select.smk"
 include: "workflow/rules/score.smk"
 include: "workflow/rules/tabulate.smk"
 include: "workflow/rules/plot.smk"
@@ -77,12 +78,14 @@ rule shortcuts:
 
 
 rule biases:
-    """Make Table 1 and Figure 5: social biases."""
+    """Make Table 1, Figure 5 and the selection of coefficients: social biases."""
     input:
         "results/table1.csv",
         "results/table1.html",
         "results/figure5.pdf",
         "results/figure5.png",
+        expand("results/selection.{type}", type=["csv", "html"]),
+        expand("results/figure_selection.{type}", type=["pdf", "png"]),
         expand("results/run.{type}", type=["csv", "html"]),
 
 

@@ -31,9 +31,10 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, Trainer
 from transformers.utils import logging
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+from fuse_to_forget.cost.counts import text_length
 from fuse_to_forget.cost.plan import merged_config
 from fuse_to_forget.cost.shapes import Shape, base_shape
-from fuse_to_forget.cost.work import CLASSIFY, text_length
+from fuse_to_forget.cost.work import CLASSIFY
 from fuse_to_forget.objectives import AUTO_MODELS
 from fuse_to_forget.prediction.classifier import device, predict_logits
 from fuse_to_forget.prediction.likelihood import causal_likelihoods, masked_likelihoods

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from fuse_to_forget import domains
+from fuse_to_forget.bias_goals import TAKEN, check_selection
 from fuse_to_forget.entries import check_base_model, check_name, check_source
 from fuse_to_forget.errors import InputError
 from fuse_to_forget.language_studies import ARTICLE_KINDS, check_language_studies
@@ -149,11 +150,12 @@ def _check_biases(config: dict[str, Any]) -> None:
     first, second = attributes(config)
     if first == second:
         raise InputError(f"The config biases {first!r} twice in biases.subsets.biases; name two attributes.")
-    for taken in {FULL, "label"} & {first, second}:
+    for taken in {FULL, "label", *TAKEN} & {first, second}:
         raise InputError(
             f"The config calls an attribute {taken!r} in biases.subsets.biases, which means something else here; "
             "give it another name."
         )
+    check_selection(study["selection"], (first, second))
     if study["splits"]["dev"] + study["splits"]["test"] >= 1:
         raise InputError(
             "The config holds out everything in biases.splits: dev and test must sum to less than 1."

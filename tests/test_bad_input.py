@@ -103,6 +103,12 @@ def test_a_misspelt_key(tmp_path):
     assert "unknown key 'sizes' in biases.subsets: did you mean 'size'?" in message
 
 
+def test_a_goal_that_is_no_metric(tmp_path):
+    message = refused_config(tmp_path, table(tmp_path, named(8)), selection={"goal": "dp_race"})
+    assert "'dp_race' in biases.selection.goal, but there are only accuracy, balanced_accuracy, f1" in message
+    assert "dp_gender, dp_age, dp_largest, dp_mean" in message
+
+
 def test_an_empty_source(tmp_path):
     source = table(tmp_path, None)
     assert f"{source['train']} is empty" in refused_source(tmp_path, source)

@@ -7,12 +7,13 @@ import pytest
 from conftest import ROOT
 
 from fuse_to_forget.cost import texts
+from fuse_to_forget.cost.counts import run_models, run_sequences
 from fuse_to_forget.cost.plan import Job, merged_config
 from fuse_to_forget.cost.shapes import base_shape, parse_shape
 from fuse_to_forget.cost.space import job_space
 from fuse_to_forget.cost.table import Assumed, by_rule, format_table, job_costs, without_small_rules
 from fuse_to_forget.cost.throughput import MEASURED_HERE, Rate, Throughput, read_throughput
-from fuse_to_forget.cost.work import job_work, run_models, run_sequences
+from fuse_to_forget.cost.work import job_work
 from fuse_to_forget.errors import InputError
 from fuse_to_forget.runs import runs
 

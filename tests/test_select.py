@@ -173,6 +173,14 @@ def test_points_are_written_whole(tmp_path):
     pd.testing.assert_frame_equal(read, chosen.points)
 
 
+def test_further_points_are_evaluated_with_the_grid_each_once():
+    evaluate = Recorder(distance_from(0.3, 0.7))
+    chosen = select(evaluate, ["a", "b"], Goal("distance"), steps=2, also=[(0.3, 0.7), (0.5, 0.5)])
+    assert [c for c, _ in evaluate.asked] == [(1, 0), (0.5, 0.5), (0, 1), (0.3, 0.7)]
+    assert chosen.coefficients == {"a": 0.3, "b": 0.7}
+    assert set(chosen.points["stage"]) == {"grid"}
+
+
 @pytest.mark.parametrize(
     ("models", "arguments"),
     [

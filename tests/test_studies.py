@@ -37,6 +37,28 @@ SINGLES = SHIPPED["shortcuts"]["singles"]
         ("shortcuts.base_model", "encodr", "encodr, which does not exist, in shortcuts.base_model"),
         ("shortcuts.recipes.x", {"coefficients": [1.0]}, "shortcuts.recipes.x"),
         ("shortcuts.recipes.x", {"coefficients": [0.5, 0.5]}, "2 coefficients for 7 models"),
+        (
+            "biases.selection.goal",
+            "dp",
+            "'dp' in biases.selection.goal, but there are only accuracy, balanced",
+        ),
+        (
+            "biases.selection.bounds",
+            [{"metric": "dp_sex", "at_most": 0.1}],
+            "'dp_sex' in biases.selection.bounds.0, but there",
+        ),
+        (
+            "biases.selection.bounds",
+            [{"metric": "f1", "at_least": 0.5}, {"metric": "dp_largest", "at_most": 1}],
+            "'dp_largest' twice in biases.selection",
+        ),
+        (
+            "biases.selection.bounds",
+            [{"metric": "f1", "at_least": 0, "at_most": 1}],
+            "in biases.selection.bounds.0",
+        ),
+        ("biases.selection.bounds", [{"metric": "f1"}], "in biases.selection.bounds.0"),
+        ("biases.subsets.biases.0.attribute", "mean", "calls an attribute 'mean'"),
         ("biases.source", "snippets", "has no protected attributes"),
         ("biases.source", "editorials", "'editorials' in biases.source, which has no labels"),
         ("articles.source", "tweets", "'tweets' in articles.source, which holds no articles"),

@@ -38,7 +38,7 @@ def make_project(folder: Path) -> Path:
 def command(*arguments: str) -> list[str]:
     """The command line of a run: targets and options, then the test configuration."""
     # models this small do not fill a processor, so two of them are trained side by side
-    options = ["--cores", "2", "--set-threads", "finetune=1", "predict=1", "sweep=1"]
+    options = ["--cores", "2", "--set-threads", "finetune=1", "predict=1", "sweep=1", "select_coefficients=1"]
     options += ["--configfile", "tests/config.yaml"]
     return [sys.executable, "-m", "snakemake", *arguments, *options]
 
@@ -54,7 +54,7 @@ def on_cluster(*arguments: str) -> list[str]:
         "10",
     ]
     options += ["--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "1"]
-    trained = ["finetune", "predict", "sweep", "encode", "erase", "compare_fisher"]
+    trained = ["finetune", "predict", "sweep", "select_coefficients", "encode", "erase", "compare_fisher"]
     threads = ["--set-threads", *(f"{rule}=1" for rule in trained)]
     return [sys.executable, "-m", "snakemake", *arguments, *options, *threads]
 

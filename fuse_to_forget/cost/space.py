@@ -4,23 +4,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fuse_to_forget.cost.plan import Job
-from fuse_to_forget.cost.shapes import FLOAT, Shape, base_shape, pretrained_shape
-from fuse_to_forget.cost.texts import biased_subset, source_characters
-from fuse_to_forget.cost.work import (
-    CLASSIFY,
+from fuse_to_forget.cost.counts import (
     encoded_examples,
     examples_of,
     fisher_estimates,
     run_models,
     run_sequences,
+    selection_texts,
     set_models,
     set_passes,
     swept_models,
     swept_points,
 )
+from fuse_to_forget.cost.plan import Job
+from fuse_to_forget.cost.shapes import FLOAT, Shape, base_shape, pretrained_shape
+from fuse_to_forget.cost.texts import biased_subset, source_characters
+from fuse_to_forget.cost.work import CLASSIFY
 from fuse_to_forget.runs import MAIN, runs, sizes_up_to
-from fuse_to_forget.studies import swept_datasets
+from fuse_to_forget.studies import attributes, swept_datasets
 
 # Measured on the embedded default, with the versions of the lock file
 _PROCESS = 0.65e9  # memory of Python with torch and transformers
@@ -130,6 +131,13 @@ def _sweep(config: Mapping[str, Any], wildcards: Mapping[str, str]) -> Space:
     rows *= swept_points(config, study, sweep)
     # beside its constituents the fused weights and the model that they are written into
     return _classifying(config, study, held=len(models) + 2, loaded=1, disk=_ROW * rows)
+
+
+def _select_coefficients(config: Mapping[str, Any], wildcards: Mapping[str, str]) -> Space:
+    # as a sweep holds them, but the models of all seeds
+    held = len(config["seeds"]) * len(attributes(config)) + 2
+    _, test = selection_texts(config)
+    return _classifying(config, "biases", held=held, loaded=1, disk=_ROW * test)
 
 
 def _encode(config: Mapping[str, Any], wildcards: Mapping[str, str]) -> Space:
@@ -245,6 +253,7 @@ _SPACE = {
     "pretrain": _pretrain,
     "predict": _predict,
     "sweep": _sweep,
+    "select_coefficients": _select_coefficients,
     "encode": _encode,
     "compare_fisher": _compare_fisher,
     "read_sequences": _read_sequences,

@@ -65,22 +65,20 @@ def select(
     steps: int | None,
     settings: Mapping[str, Sequence[float]] | None = None,
     evaluations: int = 0,
+    also: Sequence[Coefficients] = (),
 ) -> Selection:
     """Evaluate a grid, go on from its best point with at most `evaluations` further ones, and choose the best of all.
 
     `evaluate(coefficients, settings)` returns metrics by name and is asked for each point once. The grid has all
-    coefficients of `models` that are multiples of 1/`steps` and sum to 1 (equal ones alone if `steps` is None), with
-    every combination of the values of `settings`. The search (Nelder & Mead, 1965) moves the coefficients, and the
-    settings between their least and largest value; those whose values are all ints stay as the grid has them.
-    Points that break a bound count as worse than all that break none, by how far.
+    coefficients of `models` that are multiples of 1/`steps` and sum to 1 (equal ones alone if `steps` is None), and
+    those in `also`, with every combination of the values of `settings`. The search (Nelder & Mead, 1965) moves the
+    coefficients, and the settings between their least and largest value; those whose values are all ints stay as the
+    grid has them. Points that break a bound count as worse than all that break none, by how far.
 
     Raises InputError for an empty grid and for metrics that the goal asks for and `evaluate` does not return.
     """
     grid = {name: list(values) for name, values in (settings or {}).items()}
-    if len(models) < 2 or (steps is not None and steps < 1) or not all(grid.values()):
-        raise InputError(
-            "There is no grid to select from: give two models, a step and values for each setting"
-        )
+    first = _first_points(len(models), steps, also, list(grid.values()))
     known: dict[Point, Metrics] = {}
 
     def metrics_at(point: Point) -> Metrics:
@@ -89,8 +87,7 @@ def select(
             goal.check(known[point])
         return known[point]
 
-    vectors = simplex_grid(len(models), steps) if steps else [(1 / len(models),) * len(models)]
-    for point in itertools.product(vectors, itertools.product(*grid.values())):
+    for point in first:
         metrics_at(point)
     size = len(known)
     if evaluations:
@@ -112,6 +109,18 @@ def write_points(points: pd.DataFrame, path: str | Path) -> None:
     """Write points as CSV, every digit kept; the file appears whole or not at all."""
     with atomic_path(path) as scratch:
         points.to_csv(scratch, index=False, lineterminator="\n")
+
+
+def _first_points(
+    models: int, steps: int | None, also: Sequence[Coefficients], values: Sequence[Sequence[float]]
+) -> list[Point]:
+    """Return the grid, and `also` with every combination of the settings' values; raises InputError if it is empty."""
+    if models < 2 or (steps is not None and steps < 1) or not all(values):
+        raise InputError(
+            "There is no grid to select from: give two models, a step and values for each setting"
+        )
+    vectors = simplex_grid(models, steps) if steps else [(1 / models,) * models]
+    return list(itertools.product([*vectors, *also], itertools.product(*values)))
 
 
 class _SpentError(Exception):

@@ -19,6 +19,7 @@ from fuse_to_forget.prediction.classifier import (
     tokenize,
 )
 from fuse_to_forget.prediction.sweep import load_weights
+from fuse_to_forget.progress import Progress
 
 
 class Averages:
@@ -38,7 +39,7 @@ class Averages:
         """`models` are checkpoint folders by seed and name, the same names for each seed."""
         folders = next(iter(models.values()))
         first = next(iter(folders.values()))
-        self.names = list(folders)
+        self.names, self.seeds = list(folders), len(models)
         self.batch_size, self.splits = batch_size, splits
         tokenizer = load_tokenizer(first)
         self._token_ids = {s: tokenize(tokenizer, frame["text"], max_length) for s, frame in splits.items()}
@@ -48,13 +49,15 @@ class Averages:
         }
         self._model, self._average = load_classifier(first), None
 
-    def predict(self, coefficients: Sequence[float], split: str) -> pd.DataFrame:
+    def predict(
+        self, coefficients: Sequence[float], split: str, progress: Progress | None = None
+    ) -> pd.DataFrame:
         """Predict a split with the average of each seed's models; one row per seed and example, as `sweep` has them."""
         rows = []
         for seed, weights in self._weights.items():
             self._average = average_state_dicts(weights, coefficients, self._average)
             load_weights(self._model, self._average)
-            logits = predict_logits(self._model, self._token_ids[split], self.batch_size)
+            logits = predict_logits(self._model, self._token_ids[split], self.batch_size, progress)
             rows.append(
                 prediction_rows(
                     self.splits[split], label_one_probability(logits), split=split, seed=seed,
@@ -68,9 +71,9 @@ class Averages:
         """Return how predictions call these coefficients."""
         return format_coefficients(dict(zip(self.names, coefficients, strict=True)))
 
-    def single(self, name: str) -> tuple[float, ...]:
-        """Return the coefficients at which the average is one of its models."""
-        return tuple(float(own == name) for own in self.names)
+    def plain(self, *names: str) -> tuple[float, ...]:
+        """Return the coefficients of the plain average of some of the models; of one, they leave it as it is."""
+        return tuple((own in names) / len(names) for own in self.names)
 
 
 def _on_device(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:

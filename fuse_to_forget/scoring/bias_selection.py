@@ -1,67 +1,83 @@
-"""Coefficients of biased models chosen on dev for a goal, and what they are worth on test."""
+"""What a selection of coefficients chose on dev, and what it is worth on test."""
 
-import functools
 from collections.abc import Mapping, Sequence
-from typing import Any
+from pathlib import Path
 
 import pandas as pd
 
-from fuse_to_forget.bias_goals import LARGEST, MEAN, OF_GROUPS, OVERALL, goal_of, metric_names
-from fuse_to_forget.fusion.select import Selection, select
-from fuse_to_forget.prediction.averages import Averages
+from fuse_to_forget.bias_goals import (
+    CHOSEN,
+    LARGEST,
+    MEAN,
+    OF_GROUPS,
+    OVERALL,
+    SOUP,
+    goal_columns,
+    goal_of_row,
+    metric_names,
+)
+from fuse_to_forget.coefficients import parse_coefficients
+from fuse_to_forget.fusion.select import Selection
+from fuse_to_forget.results import damaged, read_csv
 from fuse_to_forget.scoring.accuracy import Accuracies, Quantity, largest, mean_of
 from fuse_to_forget.scoring.biases import measure_biases
 from fuse_to_forget.scoring.bootstrap import Bootstrap
 
-OBSERVED = Bootstrap(resamples=0, level=0.95, seed=0)
+POINTS = ["coefficients", "stage", "feasible", "front", CHOSEN, SOUP, "goal"]
+FUSED = "fused"
 
 
-def select_on_dev(averages: Averages, attributes: Sequence[str], settings: Mapping[str, Any]) -> Selection:
-    """Choose coefficients for the goal of `settings` (the config's `selection`), by means over seeds on dev."""
-
-    @functools.cache
-    def metrics(coefficients: tuple[float, ...]) -> dict[str, float]:
-        measured = measure_biases(averages.predict(coefficients, "dev"), attributes, OBSERVED)
-        found = bias_quantities(measured, attributes, averages.called(coefficients))
-        return {name: float(quantity.observed.mean()) for name, quantity in found.items()}
-
-    return select(
-        lambda coefficients, _: metrics(coefficients),
-        averages.names,
-        goal_of(settings, [metrics(averages.single(name)) for name in averages.names]),
-        steps=settings["steps"],
-        evaluations=settings["evaluations"],
+def read_selection(path: str | Path, attributes: Sequence[str]) -> Selection:
+    """Read the points of a selection, and with them what was chosen; raises InputError for a damaged file."""
+    names = metric_names(attributes)
+    points = read_csv(path, [*POINTS, *names], float_precision="round_trip")
+    for mark in (CHOSEN, SOUP):
+        if points[mark].dtype != bool or points[mark].sum() != 1:
+            raise damaged(path, f"it has no one point that is {mark}")
+    chosen = points[points[CHOSEN]].to_dict("records")[0]
+    return Selection(
+        parse_coefficients(chosen["coefficients"]),
+        {},
+        {name: chosen[name] for name in names},
+        chosen["feasible"],
+        goal_of_row(chosen),
+        points,
     )
 
 
 def selection_table(
-    selection: Selection, averages: Averages, attributes: Sequence[str], bootstrap: Bootstrap
+    selection: Selection,
+    predictions: pd.DataFrame,
+    attributes: Sequence[str],
+    bootstrap: Bootstrap,
+    dataset: str,
 ) -> pd.DataFrame:
-    """Return every point on dev, then the chosen one and the single models on test, one row each.
+    """Return every point on dev, then on test the chosen one, the greedy soup and each single model, one row each.
 
-    Beside the columns of `Selection.points` there are `split`, `model` (fused, or the name of the one that has
-    coefficient 1), `*_low` and `*_high` of each metric, intervals over seeds and examples on test alone, the bounds
-    (`accuracy_at_least`), and `n_seeds`.
+    `selection` is that of `read_selection`; `predictions` are made on test. Beside the columns of its points there are
+    `split`, `model` (on dev the single model's name or `fused`, on test also `chosen` and `soup`), `*_low` and
+    `*_high` of each metric, intervals over seeds and examples, on test alone, `n_seeds` and `dataset`.
     """
-    singles = {averages.called(averages.single(name)): averages.single(name) for name in averages.names}
-    named = dict(zip(singles, averages.names, strict=True))
-    chosen = tuple(selection.coefficients.values())
-    tested = {averages.called(chosen): chosen} | singles
-    predictions = [averages.predict(coefficients, "test") for coefficients in tested.values()]
-    measured = measure_biases(pd.concat(predictions, ignore_index=True), attributes, bootstrap)
+    points = selection.points
+    singles = {text: name for text in points["coefficients"] if (name := single_of(text))}
+    by_mark = {mark: points.loc[points[mark], "coefficients"].item() for mark in (CHOSEN, SOUP)}
+    reported = by_mark | {name: text for text, name in singles.items()}
+    measured = measure_biases(predictions, attributes, bootstrap)
     test = [
-        _cells(bias_quantities(measured, attributes, text))
-        | {"coefficients": text, "chosen": coefficients == chosen}
-        for text, coefficients in tested.items()
+        {"model": model, "coefficients": text} | _cells(bias_quantities(measured, attributes, text))
+        for model, text in reported.items()
     ]
-    dev = selection.points.assign(split="dev")
+    dev = points.assign(split="dev", model=points["coefficients"].map(singles).fillna(FUSED))
     table = pd.concat([dev, pd.DataFrame(test).assign(split="test")], ignore_index=True)
-    table["model"] = table["coefficients"].map(named).fillna("fused")
-    bounds = {f"{metric}_at_least": bound for metric, bound in selection.goal.at_least.items()}
-    bounds |= {f"{metric}_at_most": bound for metric, bound in selection.goal.at_most.items()}
     cells = [f"{name}{end}" for name in metric_names(attributes) for end in ("", "_low", "_high")]
-    columns = ["split", "model", "coefficients", "stage", "feasible", "front", "chosen", *cells, *bounds]
-    return table.assign(**bounds)[columns].assign(n_seeds=len(measured.seeds))
+    asked = goal_columns(selection.goal)
+    columns = ["split", "model", *POINTS[:-1], *cells, *asked]
+    return table.assign(**asked)[columns].assign(n_seeds=len(measured.seeds), dataset=dataset)
+
+
+def single_of(text: str) -> str | None:
+    """Return the model that an average with these coefficients is, if it is one of them."""
+    return next((name for name, own in parse_coefficients(text).items() if own == 1), None)
 
 
 def bias_quantities(

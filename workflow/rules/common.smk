@@ -194,6 +194,11 @@ def sweep_weights(wildcards):
     return weights_of(wildcards.study, sweep_models(wildcards), wildcards.seed)
 
 
+def biased_weights(wildcards):
+    """Weights of the biased models, seed by seed."""
+    return [path for seed in SEEDS for path in weights_of("biases", ATTRIBUTES, seed)]
+
+
 def random_model_weights(wildcards):
     """Weights of the models whose distance from the base the random model has."""
     return weights_of(
