@@ -157,6 +157,21 @@ def test_sweeps_count_points_and_data_sets(config):
     assert sweep("average") < pair
 
 
+def test_a_selection_counts_its_grid_its_search_and_all_seeds(config):
+    def work():
+        return job_work(config, Job("select_coefficients", {}, 0)).prediction
+
+    once = work()
+    config["biases"]["selection"] |= {
+        "steps": 20,
+        "evaluations": 52,
+    }  # 21 + 1 + 52 points, where 11 + 1 + 20 were
+    dev, test = 404, 4 * 1010  # on test the chosen average, the soup and both models
+    assert work() / once == pytest.approx((74 * dev + test) / (32 * dev + test))
+    config["seeds"] = [1, 2, 3]
+    assert work() / once == pytest.approx(3 * (74 * dev + test) / (32 * dev + test))
+
+
 def test_all_models_of_a_run_read_all_its_sequences(config):
     run = runs(config["memorization"])["main"]
     assert run_models(run) == 1 + 4 + 3 + 3  # base, A to D, full and fused AB, ABC, ABCD

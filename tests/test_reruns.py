@@ -11,6 +11,8 @@ from workflow_runs import command, environment, jobs_to_run, rules_to_run, run
 
 CONFIG = "tests/config.yaml"
 SCORING = {"score_biases", "tabulate_table1", "plot_figure5"}
+AFTER_SELECTION = {"tabulate_selection", "plot_selection"}
+SELECTION = {"select_coefficients"} | AFTER_SELECTION
 SHORTCUT_FIGURES = {"plot_interpolations", "plot_figure4", "plot_triplet"}
 SHORTCUT_CLAIMS = {"judge_shortcut_claims", "plot_figure4", "combine_claims"}
 SHORTCUT_SCORING = {"score_shortcuts"} | SHORTCUT_CLAIMS | SHORTCUT_FIGURES
@@ -18,9 +20,9 @@ AFTER_FISHER = {"tabulate_table4", "plot_fisher_layers"} | SHORTCUT_CLAIMS
 MEMORIZATION_FIGURES = {"plot_memorization", "plot_extraction"}
 MEMORIZATION_SCORING = {"score_memorization", "judge_memorization_claims", "combine_claims"}
 MEMORIZATION_SCORING |= {"tabulate_memorization", "tabulate_extraction"} | MEMORIZATION_FIGURES
-AFTER_FUSION = {"sweep", "read_sequences"} | SCORING | SHORTCUT_SCORING | MEMORIZATION_SCORING
+AFTER_FUSION = {"sweep", "read_sequences"} | SELECTION | SCORING | SHORTCUT_SCORING | MEMORIZATION_SCORING
 CLASSIFIERS = {"finetune", "draw_random_model", "predict", "sweep", "compare_fisher", "encode", "erase"}
-CLASSIFIERS |= SCORING | SHORTCUT_SCORING | AFTER_FISHER
+CLASSIFIERS |= SELECTION | SCORING | SHORTCUT_SCORING | AFTER_FISHER
 LANGUAGE_MODELS = {"finetune_language_model", "read_sequences"} | MEMORIZATION_SCORING
 PRETRAINING = {"pretrain", "draw_subset"} | LANGUAGE_MODELS
 LABELLED_DATA = {"prepare_biases", "make_biased_subset", "combine_subsets", "prepare_shortcuts"}
@@ -102,7 +104,7 @@ def test_other_cores_and_another_profile_rerun_nothing(made_project, options):
     [
         (
             [("scoring/fairness.py", "np.abs(_prediction_rate_gaps", "2 * np.abs(_prediction_rate_gaps")],
-            SCORING,
+            SCORING | SELECTION,
         ),
         (
             [
@@ -134,16 +136,20 @@ def test_a_change_of_code_reruns_what_uses_it_and_nothing_else(made_project, edi
 @pytest.mark.parametrize(
     ("edits", "reruns"),
     [
-        ([("resamples: 50", "resamples: 51")], SCORING | SHORTCUT_SCORING | MEMORIZATION_SCORING),
+        (
+            [("resamples: 50", "resamples: 51")],
+            SCORING | AFTER_SELECTION | SHORTCUT_SCORING | MEMORIZATION_SCORING,
+        ),
         (
             [("sweep: {steps: 4}", "sweep: {steps: 5}"), ("    steps: 4", "    steps: 5")],
             {"sweep"} | SCORING | SHORTCUT_SCORING,
         ),
         ([("groups: 4", "groups: 5")], {"compare_fisher"} | AFTER_FISHER),
+        ([("evaluations: 6", "evaluations: 5")], SELECTION),
         ([("inlp_iterations: 5", "inlp_iterations: 6")], {"erase"} | SCORING),
         ([("prefix: 4", "prefix: 5")], {"read_sequences"} | MEMORIZATION_SCORING),
     ],
-    ids=["bootstrap", "sweeps", "fisher", "inlp", "prefix"],
+    ids=["bootstrap", "sweeps", "fisher", "selection", "inlp", "prefix"],
 )
 def test_a_change_of_config_reruns_what_uses_it_and_nothing_else(made_project, edit, edits, reruns):
     for old, new in edits:
@@ -156,7 +162,7 @@ def test_a_new_seed_runs_only_its_own_jobs_before_the_scores(made_project, edit)
     jobs = jobs_to_run(made_project, "all")
     assert {wildcards["seed"] for _, wildcards in jobs if "seed" in wildcards} == {"2"}
     once = {rule for rule, wildcards in jobs if "seed" not in wildcards}
-    scored = SCORING | SHORTCUT_SCORING | AFTER_FISHER | MEMORIZATION_SCORING
+    scored = SCORING | SELECTION | SHORTCUT_SCORING | AFTER_FISHER | MEMORIZATION_SCORING
     assert once == scored | {"record_run"}
 
 

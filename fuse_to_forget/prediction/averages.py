@@ -60,9 +60,9 @@ class Averages:
             logits = predict_logits(self._model, self._token_ids[split], self.batch_size, progress)
             rows.append(
                 prediction_rows(
-                    self.splits[split], label_one_probability(logits), split=split, seed=seed,
+                    self.splits[split], label_one_probability(logits), split=split,
                     model="-".join(self.names), kind="fused", method="average",
-                    coefficients=self.called(coefficients),
+                    coefficients=self.called(coefficients), seed=seed,
                 )
             )  # fmt: skip
         return pd.concat(rows, ignore_index=True)
