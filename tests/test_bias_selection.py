@@ -175,7 +175,7 @@ def test_the_figure_marks_what_was_tried_chosen_and_bounded(made):
     (axes,) = panels(figure)
     dev = table[table["split"] == "dev"]
     front = dev[dev["front"].astype(bool)].sort_values("accuracy")
-    drawn = curve(axes, "on dev, no other is as good in both")
+    drawn = curve(axes, "trade-off curve on dev")
     assert drawn.get_xdata().tolist() == front["accuracy"].tolist()
     assert drawn.get_ydata().tolist() == front["dp_largest"].tolist()
     assert len(curve(axes, "on dev").get_xdata()) == len(dev) - len(front)
@@ -187,13 +187,13 @@ def test_the_figure_marks_what_was_tried_chosen_and_bounded(made):
     assert set(curve(axes, "bound").get_xdata()) == set(table["accuracy_at_least"])
     bars = {bar.get_label(): bar for bar in axes.containers}
     assert list(bars) == [
-        "chosen, on test",
-        "greedy soup, on test",
-        "gender-biased, on test",
-        "age-biased, on test",
+        "chosen on test",
+        "greedy soup on test",
+        "gender-biased on test",
+        "age-biased on test",
     ]
     row = table[table["model"] == "chosen"].iloc[0]
-    across, along = (segment.get_segments()[0] for segment in bars["chosen, on test"].lines[2])
+    across, along = (segment.get_segments()[0] for segment in bars["chosen on test"].lines[2])
     assert across[:, 0].tolist() == pytest.approx([row["accuracy_low"], row["accuracy_high"]])
     assert along[:, 1].tolist() == pytest.approx([row["dp_largest_low"], row["dp_largest_high"]])
     assert any("tiny, recorded demographics" in text and "90 % intervals" in text for text in texts(figure))

@@ -35,7 +35,7 @@ def draw_selection(table: pd.DataFrame, *, level: float) -> Figure:
     use_style()
     goal = goal_of_row(table.to_dict("records")[0])
     compared = _compared(goal)
-    width = 4.6 * len(compared) if len(compared) > 1 else 5.6
+    width = 4.6 * len(compared) if len(compared) > 1 else 6.2
     figure, panels = plt.subplots(
         1, len(compared), figsize=(width, 4.6), sharey=True, squeeze=False, layout="constrained"
     )
@@ -48,11 +48,19 @@ def draw_selection(table: pd.DataFrame, *, level: float) -> Figure:
             axes.set_title(f"({letter})", loc="left")
     panels[0, 0].set_ylabel(_words(goal.metric))
     handles, labels = panels[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False, fontsize="small")
+    figure.legend(
+        handles,
+        labels,
+        loc="outside lower center",
+        ncols=3,
+        frameon=False,
+        fontsize="small",
+        columnspacing=1.2,
+    )
     seeds = int(table["n_seeds"].iloc[0])
     explain(
         figure,
-        f"{table['dataset'].iloc[0]}: averages of {seeds} seed{'s' * (seeds > 1)}; bars: {percent(level)} intervals",
+        f"{table['dataset'].iloc[0]}, {seeds} seed{'s' * (seeds > 1)}; bars: {percent(level)} intervals",
     )
     return figure
 
@@ -71,7 +79,7 @@ def _draw_dev(axes: Axes, dev: pd.DataFrame, goal: str, metric: str, *, join: bo
     curve = dev[front].sort_values([metric, goal])
     axes.plot(
         curve[metric], curve[goal], "o-" if join else "o", color=SECOND, linewidth=1.0,
-        label="on dev, no other is as good in both" if join else "on dev, no other is as good in all",
+        label="trade-off curve on dev",
     )  # fmt: skip
     chosen = dev[dev[CHOSEN].astype(bool)]
     kept = "" if chosen["feasible"].astype(bool).all() else " (no point is within bounds)"
@@ -83,12 +91,18 @@ def _draw_dev(axes: Axes, dev: pd.DataFrame, goal: str, metric: str, *, join: bo
 def _draw_test(axes: Axes, test: pd.DataFrame, goal: str, metric: str) -> None:
     singles = iter(SINGLES)
     looks = {
-        CHOSEN: {"marker": "D", "color": FIRST, "label": "chosen, on test", "zorder": 4},
-        SOUP: {"marker": "s", "markersize": 9, "label": "greedy soup, on test"},
+        CHOSEN: {
+            "marker": "D",
+            "color": FIRST,
+            "markerfacecolor": FIRST,
+            "label": "chosen on test",
+            "zorder": 4,
+        },
+        SOUP: {"marker": "s", "markersize": 9, "label": "greedy soup on test"},
     }
     for row in test.to_dict("records"):
         name = row["model"]
-        look = looks.get(name) or {"marker": next(singles), "label": f"{name}-biased, on test"}
+        look = looks.get(name) or {"marker": next(singles), "label": f"{name}-biased on test"}
         axes.errorbar(
             row[metric], row[goal], xerr=_arms(row, metric), yerr=_arms(row, goal),
             **({"color": NEUTRAL, "markerfacecolor": "white"} | look), linestyle="none", elinewidth=0.7,
