@@ -1,13 +1,9 @@
 """What a change makes the workflow run again: the table "What runs again" of the README, row by row."""
 
 import os
-import shutil
-import signal
-import subprocess
-import time
 
 import pytest
-from workflow_runs import command, environment, jobs_to_run, rules_to_run, run
+from workflow_runs import jobs_to_run, rules_to_run, run
 
 CONFIG = "tests/config.yaml"
 SCORING = {"score_biases", "tabulate_table1", "plot_figure5"}
@@ -20,11 +16,22 @@ AFTER_FISHER = {"tabulate_table4", "plot_fisher_layers"} | SHORTCUT_CLAIMS
 MEMORIZATION_FIGURES = {"plot_memorization", "plot_extraction"}
 MEMORIZATION_SCORING = {"score_memorization", "judge_memorization_claims", "combine_claims"}
 MEMORIZATION_SCORING |= {"tabulate_memorization", "tabulate_extraction"} | MEMORIZATION_FIGURES
-AFTER_FUSION = {"sweep", "read_sequences"} | SELECTION | SCORING | SHORTCUT_SCORING | MEMORIZATION_SCORING
+DOMAIN_SCORING = {"score_domains", "judge_domain_claims", "tabulate_domains", "plot_domains"} | {
+    "combine_claims"
+}
+METHODS_TABLE = {"tabulate_methods", "plot_methods", "combine_claims"}
+ALL_SCORING = SCORING | SHORTCUT_SCORING | MEMORIZATION_SCORING | DOMAIN_SCORING | METHODS_TABLE
+AFTER_FUSION = {"sweep", "read_sequences", "try_methods", "read_with_methods"} | SELECTION | ALL_SCORING
 CLASSIFIERS = {"finetune", "draw_random_model", "predict", "sweep", "compare_fisher", "encode", "erase"}
+CLASSIFIERS |= {"collect_statistics", "try_methods"} | METHODS_TABLE
 CLASSIFIERS |= SELECTION | SCORING | SHORTCUT_SCORING | AFTER_FISHER
-LANGUAGE_MODELS = {"finetune_language_model", "read_sequences"} | MEMORIZATION_SCORING
+LANGUAGE_MODELS = {"finetune_language_model", "read_sequences", "collect_language_statistics"}
+LANGUAGE_MODELS |= {"read_with_methods"} | MEMORIZATION_SCORING | METHODS_TABLE
+DOMAINS = {"draw_domain_subset", "finetune", "predict", "collect_statistics", "try_methods"} | DOMAIN_SCORING
+AFTER_STATISTICS = {"collect_statistics", "try_methods", "collect_language_statistics", "read_with_methods"}
+AFTER_STATISTICS |= METHODS_TABLE | DOMAIN_SCORING
 PRETRAINING = {"pretrain", "draw_subset"} | LANGUAGE_MODELS
+BASE_ALONE = {"inject_shortcuts", "combine_shortcuts", "draw_head"}  # beside trainings and what follows
 LABELLED_DATA = {"prepare_biases", "make_biased_subset", "combine_subsets", "prepare_shortcuts"}
 LABELLED_DATA |= {"inject_shortcuts", "combine_shortcuts", "tabulate_table3"}
 
@@ -104,14 +111,14 @@ def test_other_cores_and_another_profile_rerun_nothing(made_project, options):
     [
         (
             [("scoring/fairness.py", "np.abs(_prediction_rate_gaps", "2 * np.abs(_prediction_rate_gaps")],
-            SCORING | SELECTION,
+            SCORING | SELECTION | METHODS_TABLE,
         ),
         (
             [
                 ("scoring/memorization.py", "[:, -1:] // 10, 1)", "[:, -1:] // 5, 1)"),
                 ("scoring/shortcut_claims.py", "HALF = 0.5", "HALF = 0.6"),
             ],
-            MEMORIZATION_SCORING | SHORTCUT_CLAIMS,
+            MEMORIZATION_SCORING | SHORTCUT_CLAIMS | METHODS_TABLE,
         ),
         (
             [
@@ -122,7 +129,10 @@ def test_other_cores_and_another_profile_rerun_nothing(made_project, options):
             {"tabulate_table1", "plot_triplet"} | MEMORIZATION_FIGURES,
         ),
         ([("fusion/average.py", "CHUNK = 1 << 18", "CHUNK = 1 << 17")], AFTER_FUSION),
-        ([("training/classifier.py", "class _Trainer", "ONE = 1\n\n\nclass _Trainer")], CLASSIFIERS),
+        (
+            [("training/classifier.py", "class _Trainer", "ONE = 1\n\n\nclass _Trainer")],
+            CLASSIFIERS | DOMAIN_SCORING,
+        ),
         ([("training/language_model.py", "_NO_LABEL = -100", "_NO_LABEL = -101")], PRETRAINING),
     ],
     ids=["dp", "metric-and-claims", "table-and-plots", "fusion", "classifiers", "language-models"],
@@ -138,7 +148,7 @@ def test_a_change_of_code_reruns_what_uses_it_and_nothing_else(made_project, edi
     [
         (
             [("resamples: 50", "resamples: 51")],
-            SCORING | AFTER_SELECTION | SHORTCUT_SCORING | MEMORIZATION_SCORING,
+            ALL_SCORING | AFTER_SELECTION,
         ),
         (
             [("sweep: {steps: 4}", "sweep: {steps: 5}"), ("    steps: 4", "    steps: 5")],
@@ -147,9 +157,26 @@ def test_a_change_of_code_reruns_what_uses_it_and_nothing_else(made_project, edi
         ([("groups: 4", "groups: 5")], {"compare_fisher"} | AFTER_FISHER),
         ([("evaluations: 6", "evaluations: 5")], SELECTION),
         ([("inlp_iterations: 5", "inlp_iterations: 6")], {"erase"} | SCORING),
-        ([("prefix: 4", "prefix: 5")], {"read_sequences"} | MEMORIZATION_SCORING),
+        (
+            [("prefix: 4", "prefix: 5")],
+            {"read_sequences", "read_with_methods"} | MEMORIZATION_SCORING | METHODS_TABLE,
+        ),
+        (
+            [("methods: [average, regmean, ensemble]", "methods: [average, ensemble]")],
+            {"try_methods"} | DOMAIN_SCORING,
+        ),
+        ([("  statistics: {examples: 20}", "  statistics: {examples: 21}")], AFTER_STATISTICS),
     ],
-    ids=["bootstrap", "sweeps", "fisher", "selection", "inlp", "prefix"],
+    ids=[
+        "bootstrap",
+        "sweeps",
+        "fisher",
+        "selection",
+        "inlp",
+        "prefix",
+        "methods",
+        "statistics",
+    ],
 )
 def test_a_change_of_config_reruns_what_uses_it_and_nothing_else(made_project, edit, edits, reruns):
     for old, new in edits:
@@ -162,8 +189,7 @@ def test_a_new_seed_runs_only_its_own_jobs_before_the_scores(made_project, edit)
     jobs = jobs_to_run(made_project, "all")
     assert {wildcards["seed"] for _, wildcards in jobs if "seed" in wildcards} == {"2"}
     once = {rule for rule, wildcards in jobs if "seed" not in wildcards}
-    scored = SCORING | SELECTION | SHORTCUT_SCORING | AFTER_FISHER | MEMORIZATION_SCORING
-    assert once == scored | {"record_run"}
+    assert once == ALL_SCORING | SELECTION | AFTER_FISHER | {"record_run"}
 
 
 def test_a_new_shortcut_trains_its_own_model_and_the_full_one(made_project, edit):
@@ -172,7 +198,7 @@ def test_a_new_shortcut_trains_its_own_model_and_the_full_one(made_project, edit
     assert names(jobs, "inject_shortcuts", "mixture") == {"ST"}
     assert names(jobs, "finetune", "model") == {"ST", "full"}
     assert names(jobs, "sweep", "sweep") == {"average"}
-    assert not {rule for rule, _ in jobs} & (SCORING | LANGUAGE_MODELS - {"combine_claims"})
+    assert not {rule for rule, _ in jobs} & (SCORING | DOMAINS | LANGUAGE_MODELS - {"combine_claims"})
 
 
 def test_a_new_mixture_and_a_new_pair_run_only_their_own_jobs(made_project, edit):
@@ -203,7 +229,17 @@ def test_a_new_language_model_trains_none_of_the_others(made_project, edit):
     assert names(jobs, "draw_subset", "subset") == {"D"} | shared_out
     assert names(jobs, "finetune_language_model", "model") == {"D", "full_ABCD"} | shared_out
     assert names(jobs, "read_sequences", "run") == {"main", "of2", "of3"}
+    assert names(jobs, "collect_language_statistics", "model") == {"D"}
     assert {wildcards["study"] for _, wildcards in jobs if "study" in wildcards} == {"memorization"}
+
+
+def test_other_parts_of_a_domain_train_none_of_the_others(made_project, edit):
+    edit(CONFIG, "skew: 0.8", "skew: 0.7")
+    jobs = jobs_to_run(made_project, "all")
+    assert (
+        names(jobs, "draw_domain_subset", "model") == names(jobs, "finetune", "model") == {"part1", "part2"}
+    )
+    assert {rule for rule, _ in jobs} == DOMAINS | {"record_run"}
 
 
 def test_a_new_lock_file_is_written_down_and_reruns_nothing_else(made_project, edit):
@@ -216,9 +252,10 @@ def test_a_new_lock_file_is_written_down_and_reruns_nothing_else(made_project, e
     [
         ("data/train.csv", "cat", "dog", LABELLED_DATA | CLASSIFIERS),
         ("data/articles.jsonl", "cat", "dog", {"prepare_articles"} | PRETRAINING),
-        ("base/config.json", "0.2", "0.1", CLASSIFIERS | {"inject_shortcuts", "combine_shortcuts"}),
+        ("data/first.csv", "cat", "dog", {"prepare_domains", "draw_head"} | DOMAINS),
+        ("base/config.json", "0.2", "0.1", CLASSIFIERS | DOMAIN_SCORING | BASE_ALONE),
     ],
-    ids=["table", "articles", "base-model"],
+    ids=["table", "articles", "domain", "base-model"],
 )
 def test_other_content_of_a_file_of_the_user_reruns_what_follows(made_project, edit, path, old, new, reruns):
     edit(path, old, new)
@@ -233,67 +270,3 @@ def test_of_deleted_results_only_what_is_asked_for_is_made_again(made_project, k
 
 def test_a_rule_can_be_forced(made_project):
     assert rules_to_run(made_project, "all", "--forcerun", "score_biases") == SCORING
-
-
-@pytest.fixture
-def clone(made_project, tmp_path):
-    """A copy of the project with all results, under git."""
-    folder = shutil.copytree(made_project, tmp_path / "clone", symlinks=True)
-    (folder / ".gitignore").write_text("/data\n/base\n/results\n/logs\n/.snakemake\n__pycache__\n")
-    git(folder, "init", "--quiet", "--initial-branch", "main")
-    commit(folder)
-    return folder
-
-
-def git(folder, *arguments):
-    subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True)
-
-
-def commit(folder):
-    git(folder, "add", "--all")
-    git(folder, "-c", "user.name=A", "-c", "user.email=a@b.c", "commit", "--quiet", "--message", "Changed")
-
-
-def test_another_commit_and_back_reruns_nothing_and_touch_accepts_what_a_change_would_rerun(clone):
-    git(clone, "checkout", "--quiet", "-b", "change")
-    for path in ("fuse_to_forget/training/base.py", "workflow/scripts/score_biases.py"):
-        (clone / path).write_text((clone / path).read_text() + "\nONE = 1\n")
-    commit(clone)
-    git(clone, "checkout", "--quiet", "main")
-    assert rules_to_run(clone, "all") == set()
-    git(clone, "checkout", "--quiet", "change")
-    assert rules_to_run(clone, "results/table1.csv") >= {"finetune", "score_biases"}
-    before = (clone / "results/table1.csv").read_bytes()
-    run(clone, "results/table1.csv", "--touch")
-    assert rules_to_run(clone, "results/table1.csv") == set()
-    assert (clone / "results/table1.csv").read_bytes() == before
-
-
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=["kill", "ctrl-c"])
-def test_killed_in_training_the_same_command_ends_with_the_same_weights(made_project, number):
-    """`kill -9` of the whole process tree leaves a lock and half-written files; neither may stop the next run."""
-    target = "results/models/biases/gender/seed1/model.safetensors"
-    weights = made_project / target
-    expected = weights.read_bytes()
-    weights.unlink()
-    process = subprocess.Popen(
-        command(target),
-        cwd=made_project,
-        env=environment(),
-        start_new_session=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    checkpoints = made_project / "results/checkpoints/biases/gender/seed1"
-    deadline = time.monotonic() + 120
-    while not list(checkpoints.glob("checkpoint-*")) and time.monotonic() < deadline:
-        assert process.poll() is None, "the run ended before it could be killed"
-        time.sleep(0.02)
-    os.killpg(process.pid, number)
-    assert process.wait(60) != 0
-    assert not weights.exists()
-    locks = list((made_project / ".snakemake").glob("locks/*"))
-    assert bool(locks) == (number == signal.SIGKILL)
-    run(made_project, target)
-    assert weights.read_bytes() == expected
-    assert "Nothing to be done" in run(made_project, "all")

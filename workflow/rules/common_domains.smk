@@ -45,6 +45,15 @@ def subset_domains(split):
     return files
 
 
+def drawn_part(wildcards):
+    """How a model's training text is drawn from its domain; empty for a model of whole domains."""
+    model, non_iid = wildcards.model, config["domains"]["non_iid"]
+    if model in domains.PARTS:
+        part = domains.PARTS.index(model) + 1
+        return {"size": non_iid["size"], "skew": non_iid["skew"], "part": part}
+    return {"size": non_iid["size"]} if model == domains.PARTS_FULL else {}
+
+
 def base_of(study, model, seed):
     """What a training starts from: the study's base model, or that with the head that several models start from."""
     if study == "domains" and DOMAINS.has_same_head(model):

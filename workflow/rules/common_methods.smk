@@ -79,6 +79,12 @@ def grid_predictions(study):
     return fused + expand(alone, study=study, model=models, seed=SEEDS)
 
 
+def grid_mixtures():
+    """The shortcuts of each model of the grid's sets."""
+    sets = GRID_SETS.get("shortcuts", {}).values()
+    return {model: TRAINED_ON[model] for models in sets for model in models}
+
+
 def grid_evaluations(wildcards):
     """How the studies of language models are evaluated."""
     return {study: evaluation_of(study) for study in GRID_SETS if study in RUNS}

@@ -44,7 +44,7 @@ rule draw_domain_subset:
     params:
         code=code_version("draw_domain_subset.py"),
         model="{model}",
-        non_iid=config["domains"]["non_iid"],
+        drawn=drawn_part,
         seed=config["domains"]["splits"]["seed"],
     script:
         "../scripts/draw_domain_subset.py"

@@ -153,7 +153,7 @@ rule tabulate_methods:
         code=code_version("tabulate_methods.py"),
         sets=GRID_SETS,
         methods=METHOD_OF,
-        mixtures=TRAINED_ON,
+        mixtures=grid_mixtures(),
         evaluations=grid_evaluations,
         bootstrap=config["bootstrap"],
         title="What each fusion method keeps of shared and of unshared knowledge",

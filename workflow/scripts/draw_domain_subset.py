@@ -1,6 +1,5 @@
 """Write what one model of the domain study is trained on, and what its training is watched on."""
 
-from fuse_to_forget.domains import PARTS, PARTS_FULL
 from fuse_to_forget.jobs import job
 from fuse_to_forget.parquet import read_tables, write_table
 from fuse_to_forget.subsets.domains import non_iid_sample, skewed_part
@@ -10,11 +9,11 @@ if __name__ == "__main__":
         params = snakemake.params
         train, metadata = read_tables(snakemake.input.train)
         dev, _ = read_tables(snakemake.input.dev)
-        if params.model in (*PARTS, PARTS_FULL):
-            train = non_iid_sample(train, params.non_iid["size"], params.seed)
-        if params.model in PARTS:
-            part = PARTS.index(params.model) + 1
-            train = skewed_part(train, part, params.non_iid["skew"], params.seed)
+        drawn = params.drawn
+        if drawn:
+            train = non_iid_sample(train, drawn["size"], params.seed)
+        if "part" in drawn:
+            train = skewed_part(train, drawn["part"], drawn["skew"], params.seed)
         write_table(train, snakemake.output.train, metadata)
         write_table(dev, snakemake.output.dev, metadata)
         print(train.groupby(["dataset", "label"]).size())
