@@ -72,6 +72,11 @@ TEXT = {"own": {"file": "test.csv", "known_to": ["a"]}, "control": "test.csv"}
         ({"models": {"a": "a"}}, "fewer than two models"),
         ({"models": {"a": "a", "base": "b"}}, "calls a model 'base'"),
         ({"models": {"a": "a", "b": "nowhere"}}, "names nowhere in audit.models.b, which is not there"),
+        (
+            {"models": {"a": "a", "b": "test.csv"}},
+            "names test.csv in audit.models.b, which is a file; give a",
+        ),
+        ({"models": {"a": "a", "b": "./a"}}, "names ./a as both a and b in audit.models"),
         ({"base": "nowhere"}, "names nowhere in audit.base"),
         ({"data": {"test": "nowhere.csv"}}, "names nowhere.csv in audit.data.test"),
         ({"data": {"test": {"file": "test.csv", "known_to": ["c"]}}}, "the model 'c' in audit.data.test"),
@@ -100,7 +105,7 @@ def test_an_adapter_needs_a_base(section, tmp_path):
     with pytest.raises(InputError, match="the adapter a, which is nothing without"):
         read_audit(config_of(section))
     with pytest.raises(InputError, match="which is an adapter; name a whole model"):
-        read_audit(config_of(section | {"models": {"c": "b", "b": "b"}, "base": "a"}))
+        read_audit(config_of(section | {"models": {"c": "base", "b": "b"}, "base": "a"}))
 
 
 def test_text_that_a_model_knows_gives_statistics(section):

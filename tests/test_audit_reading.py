@@ -25,6 +25,18 @@ def test_labels_are_names_or_numbers_of_the_classes(tmp_path):
     assert frame["label"].tolist() == [1, 0, 1]
     assert frame["group"].tolist() == [0, 1, 1]
     assert read(tmp_path, table.assign(label=[2, 0, 1]), "abc")["label"].tolist() == [2, 0, 1]
+    assert read(tmp_path, table.assign(label=[3, 1, 3]), [1, 3])["label"].tolist() == [1, 0, 1]
+    assert read(tmp_path, table.assign(label=[True, False, True]), [False, True])["label"].tolist() == [
+        1,
+        0,
+        1,
+    ]
+
+
+def test_what_yaml_takes_for_truth_values_is_said_to_need_quotes(tmp_path):
+    table = pd.DataFrame({"text": ["x", "y"], "label": ["yes", "no"]})
+    with pytest.raises(InputError, match=r"holds 'yes', but the classes are 'False', 'True' .*into quotes"):
+        read(tmp_path, table, [False, True])
 
 
 def test_sets_without_an_attribute_do_not_have_it(tmp_path):
@@ -46,12 +58,12 @@ def test_sets_without_an_attribute_do_not_have_it(tmp_path):
         (
             {"label": "maybe"},
             [],
-            "the label column 'label' holds 'maybe', but the models' classes are 'no', 'yes'",
+            "the label column 'label' holds 'maybe', but the classes are 'no', 'yes'",
         ),
         ({"label": None}, [], "no value of 'label' in row 1"),
         ({"group": "u"}, ["group"], r"the attribute 'group' has 1 values \('u'\)"),
         ({"group": ["u", "v", "w"]}, ["group"], "the attribute 'group' has 3 values"),
-        ({}, ["age"], "no column 'age' "),
+        ({}, ["age"], r"no column 'age' .* \[\] for none"),
     ],
 )
 def test_unusable_examples_are_refused(tmp_path, change, attributes, sentence):
