@@ -45,13 +45,25 @@ def _sentence(error: jsonschema.ValidationError) -> str:
     if error.validator == "additionalProperties":
         known = list(error.schema.get("properties", {}))
         unknown = sorted(set(error.instance) - set(known))[0]
-        near = difflib.get_close_matches(unknown, known, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"the keys there are {', '.join(known)}."
+        guesses = difflib.get_close_matches(unknown, known, n=1) + _sections_with(
+            unknown, error.schema, where
+        )
+        hint = f"the keys there are {', '.join(known)}."
+        if guesses:
+            hint = f"did you mean {' or '.join(map(repr, guesses))}?"
         return f"The config has an unknown key {unknown!r} {place}: {hint}"
     if error.validator == "required":
         missing = sorted(set(error.validator_value) - set(error.instance))[0]
         return f"The config lacks the key {missing!r} {place}."
     return f"The config value {place} is impossible: {_reason(error)}."
+
+
+def _sections_with(key: str, schema: dict[str, Any], where: str) -> list[str]:
+    """Return the dotted places right under `where`, which `schema` describes, that know a key."""
+    sections = [
+        name for name, own in schema.get("properties", {}).items() if key in own.get("properties", {})
+    ]
+    return [f"{where}.{name}.{key}".lstrip(".") for name in sections]
 
 
 def _reason(error: jsonschema.ValidationError) -> str:

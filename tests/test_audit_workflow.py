@@ -1,5 +1,6 @@
 """The audit as a user runs it: one command, one config file, models that no rule of this project trained."""
 
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -136,10 +137,11 @@ def refused(project: Path, folder: Path, log: str | None, **audit: object) -> st
 
 
 def test_bad_input_is_refused_in_a_sentence_before_any_work(project, tmp_path):
+    shutil.copytree(project / "models" / "gender", project / "models" / "again")
     (project / "groups.csv").write_text("text,label,gender\nhi,0,male\nyo,1,female\nhey,1,other\n")
     sentence = refused(
         project, tmp_path, "logs/prepare_audit.log", data={"test": "groups.csv"}, attributes=["gender"],
-        models={"gender": "models/gender", "again": "models/gender"},
+        models={"gender": "models/gender", "again": "models/again"},
     )  # fmt: skip
     assert "the attribute 'gender' has 3 values" in sentence
     assert not (tmp_path / "results" / "audit").exists()

@@ -104,6 +104,13 @@ def test_slerp_without_a_way_is_the_average(second):
     )
 
 
+@pytest.mark.parametrize("slack", [1e-7, 1e-5, 1e-3])
+def test_slerp_of_nearly_opposite_models_stays_small(slack):
+    """As of biases of heads with two classes, which sum to 0 but for rounding."""
+    models = [torch.tensor([0.003, -0.003]), torch.tensor([-0.001, 0.001 * (1 + slack)])]
+    assert torch.equal(run("slerp", models), weighted_average(models, [0.5, 0.5]))
+
+
 def test_slerp_and_karcher_keep_the_norm_of_close_models():
     # At 0.01 rad, cosine 0.99995, the average is shorter by 1.25e-5 of the norm: more than float32 rounds.
     models = [torch.tensor([math.cos(a), math.sin(a)], dtype=torch.float32) for a in (0.0, 0.01)]

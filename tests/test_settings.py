@@ -53,6 +53,12 @@ def refusal(config: dict) -> str:
     return message
 
 
+def test_a_key_of_a_section_is_sent_there():
+    assert "unknown key 'models' at the top level: did you mean 'methods' or 'audit.models'?" in refusal(
+        SHIPPED | {"models": {}}
+    )
+
+
 def columns_source(folder: Path, **entries: object) -> dict:
     columns = {"text": "t", "label": "l", "gender": "g", "age": "a"}
     values = {"label": ["0", "mention"], "gender": ["male", "female"], "age": ["young", "old"]}
@@ -99,7 +105,7 @@ def test_a_misspelt_key_names_the_near_one(place, typo):
     holder[typo] = holder.pop(key)
     message = refusal(config)
     assert f"unknown key {typo!r}" in message
-    assert f"did you mean {key!r}?" in message
+    assert f"did you mean {key!r}" in message
     where = place.rpartition(".")[0]
     assert (f"in {where}:" if where else "at the top level:") in message
 

@@ -62,7 +62,11 @@ def _data(table: pd.DataFrame) -> str:
     listed = ", ".join(
         f"{name} ({kind})" for name, kind in zip(sets["dataset"], sets["knowledge"], strict=True)
     )
-    return f"What the constituents were trained on was not given; they were measured on {listed}."
+    return (
+        f"What the constituents were trained on was not given; this model was measured on {listed}. In the metrics, "
+        "*kept* is 0 for the base and 1 for the mean of the constituents that know the set or are biased in the "
+        "attribute; in brackets are the ends of bootstrap intervals."
+    )
 
 
 def _write_in_memory(

@@ -107,6 +107,7 @@ def read_audit(config: Mapping[str, Any]) -> Audit | None:
     adapters = [name for name, given in section["models"].items() if _is_adapter(given)]
     data = {name: _data_set(section, name, given) for name, given in section["data"].items()}
     repo = section["base"]["repo"] if isinstance(section.get("base"), dict) else None
+    _check_different(models)
     options = {key: section[key] for key in _OPTIONS if key in section}
     statistics = _statistics(section)
     audit = Audit(section["task"], models, adapters, base, repo, data, statistics, **options)
@@ -122,11 +123,22 @@ def _folder(config: Mapping[str, Any], given: str | Mapping[str, Any], name: str
     if given in config["downloads"]:
         return f"results/downloads/{given}"
     if not Path(given).is_dir():
+        fault = "a file" if Path(given).is_file() else "not there"
         raise InputError(
-            f"The config names {given} in {place}, which is not there; give a checkpoint folder, an entry of "
-            "downloads, or a repo with its revision."
+            f"The config names {given} in {place}, which is {fault}; give a checkpoint folder, an entry of downloads, "
+            "or of the Hugging Face hub {repo: owner/name, revision: its commit}."
         )
     return given
+
+
+def _check_different(models: Mapping[str, str]) -> None:
+    paths = {name: Path(folder).resolve() for name, folder in models.items()}
+    for name, path in paths.items():
+        first = next(other for other in paths if paths[other] == path)
+        if first != name:
+            raise InputError(
+                f"The config names {models[name]} as both {first} and {name} in audit.models; give different models."
+            )
 
 
 def _is_adapter(given: str | Mapping[str, Any]) -> bool:

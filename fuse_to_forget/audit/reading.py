@@ -51,7 +51,8 @@ def _read_set(name: str, own: DataSet, classes: Sequence[str]) -> pd.DataFrame:
         if attribute not in table.columns:
             raise InputError(
                 f"{path} has no column {attribute!r} (named under `attributes`); it has "
-                f"{', '.join(map(repr, table.columns))}"
+                f"{', '.join(map(repr, table.columns))}; correct the name, or give this set attributes "
+                "of its own, [] for none"
             )
         frame[attribute] = _two_groups(path, table[attribute])
     frame.insert(0, "dataset", name)
@@ -71,16 +72,19 @@ def _filled(path: Path, column: pd.Series) -> pd.Series:
 def _class_numbers(path: Path, column: pd.Series, classes: Sequence[str]) -> pd.Series:
     found = _filled(path, column)
     numbers = {str(number): number for number in range(len(classes))}
-    names = {name: number for number, name in enumerate(classes)}
+    names = {str(name): number for number, name in enumerate(classes)}
     for known in (names, numbers):
         if found.isin(known).all():
             return found.map(known).astype("int64")
     strange = found[~found.isin(names) & ~found.isin(numbers)]
     value = (strange if len(strange) else found).iloc[0]
+    advice = "name the file's own labels under audit.labels, in the order of the models' classes"
+    if any(isinstance(name, bool) for name in classes):
+        advice = "put yes and no, on and off under audit.labels into quotes, since YAML takes them for true and false"
     raise InputError(
-        f"{path}: the label column {column.name!r} holds {value[:40]!r}, but the models' classes are "
-        f"{', '.join(map(repr, list(classes)[:10]))}, or their numbers from 0; name the file's own "
-        "labels in the order of these classes under audit.labels"
+        f"{path}: the label column {column.name!r} holds {value[:40]!r}, but the classes are "
+        f"{', '.join(map(repr, list(names)[:10]))} (audit.labels, or else the models' own), or their numbers from 0; "
+        f"{advice}"
     )
 
 

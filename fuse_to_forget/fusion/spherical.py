@@ -14,6 +14,7 @@ from torch import Tensor
 from fuse_to_forget.fusion.average import accumulation_dtype, weighted_average
 
 NEGLIGIBLE = 1e-6  # a sine, or a length on the unit sphere, that float32 cannot tell from 0
+OPPOSITE = -0.9995  # a cosine beyond which two directions count as opposite, as in mergekit
 
 
 def slerp(tensors: Sequence[Tensor], base: None, coefficients: Sequence[float]) -> Tensor:
@@ -25,7 +26,9 @@ def slerp(tensors: Sequence[Tensor], base: None, coefficients: Sequence[float]) 
     """
     shares = _shares(coefficients)
     angle = _angle(*_widened(tensors))
-    if math.sin(angle) < NEGLIGIBLE:
+    # Close to opposite, both coefficients are huge, and so is the result if the norms differ. Biases of a head with two
+    # classes that began at 0 are like that: they sum to 0, so that those of two models are parallel or opposite.
+    if math.sin(angle) < NEGLIGIBLE or math.cos(angle) < OPPOSITE:
         return weighted_average(tensors, shares)
     # Each model's sine is that of its own share of the angle, since the shares sum to 1.
     return weighted_average(tensors, [math.sin(share * angle) / math.sin(angle) for share in shares])
