@@ -23,8 +23,8 @@ class Source:
 _SOURCES = {
     "sst2": Source(67_349, 872, None, 13.3, 25.2),  # training texts are mostly phrases
     "snippets": Source(5_929, None, None, 19.7, 19.3),  # of at most 20 words, without neutral ones
-    # of at most 25 words, without neutral ones; means over the four embedded files
-    "rated_sentiment": Source(3_873, None, None, 21.3, 21.3),
+    # of at most 20 words, without neutral ones; means over the four embedded files
+    "rated_sentiment": Source(3_079, None, None, 18.8, 18.8),
     "tweets": Source(4_040, None, None, 31.1, 31.0),
     # 160,000 + 10,000: Elazar and Goldberg (EMNLP 2018); its length is taken to be that of the embedded tweets
     "pan16": Source(160_000, None, 10_000, 31.0, 31.0),
