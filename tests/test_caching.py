@@ -21,16 +21,26 @@ from fuse_to_forget.errors import InputError
 from fuse_to_forget.files import checkpoint_digest, folder_of
 from fuse_to_forget.workdir import check_cache
 
-FINETUNE = {"finetune biases"}
+FINETUNE = {"finetune biases", "collect_statistics biases"}
 BIASES = {"make_biased_subset biases", "combine_subsets biases"} | FINETUNE
 ALL_BIASES = {"prepare_biases biases"} | BIASES
-TRAIN = {"finetune shortcuts", "draw_random_model shortcuts"}
+SHORTCUT_MODELS = {"finetune shortcuts", "collect_statistics shortcuts"}
+TRAIN = SHORTCUT_MODELS | {"draw_random_model shortcuts"}
 INJECT = {"inject_shortcuts shortcuts", "combine_shortcuts shortcuts"} | TRAIN
 SHORTCUTS = {"prepare_shortcuts shortcuts"} | INJECT
-CAUSAL = {"draw_subset memorization", "finetune_language_model memorization"}
-MASKED = {"draw_subset masked_memorization", "finetune_language_model masked_memorization"}
+CAUSAL_MODELS, MASKED_MODELS = (
+    {f"finetune_language_model {study}", f"collect_language_statistics {study}"}
+    for study in ("memorization", "masked_memorization")
+)
+CAUSAL = {"draw_subset memorization"} | CAUSAL_MODELS
+MASKED = {"draw_subset masked_memorization"} | MASKED_MODELS
 GPT2, BERT = {"pretrain tiny-gpt2"} | CAUSAL, {"pretrain tiny-bert"} | MASKED
 ARTICLES = {"prepare_articles articles"} | GPT2 | BERT
+DOMAIN_MODELS = {"finetune domains", "collect_statistics domains"}
+DOMAIN_BASE = {"draw_head domains"} | DOMAIN_MODELS
+DOMAINS = {"prepare_domains domains", "draw_domain_subset domains"} | DOMAIN_BASE
+STATISTICS = {f"collect_statistics {study}" for study in ("biases", "shortcuts", "domains")}
+STATISTICS |= {f"collect_language_statistics {study}" for study in ("memorization", "masked_memorization")}
 
 # A place in the config, its new value, and what gets another key: by rule, and study or model
 CHANGES = [
@@ -51,7 +61,7 @@ CHANGES = [
     (
         "shortcuts.mixtures.TiC+OP",
         {"OP": 0.5, "TiC": 0.5},
-        {"inject_shortcuts shortcuts", "finetune shortcuts"},
+        {"inject_shortcuts shortcuts"} | SHORTCUT_MODELS,
     ),
     ("shortcuts.singles", ["OR", "TiC", "OP"], {"combine_shortcuts shortcuts", "finetune shortcuts"}),
     ("shortcuts.training.stop.accuracy", 0.8, TRAIN),
@@ -63,7 +73,12 @@ CHANGES = [
     ("memorization.sequences.packing", "articles", CAUSAL),
     ("memorization.subsets.seed", 2, CAUSAL),
     ("departures.subsets_disjoint_by", "block", CAUSAL | MASKED),
-    ("masked_memorization.training.learning_rate", 1.0e-3, {"finetune_language_model masked_memorization"}),
+    ("masked_memorization.training.learning_rate", 1.0e-3, MASKED_MODELS),
+    ("domains.splits.seed", 2, DOMAINS),
+    ("domains.non_iid.skew", 0.7, {"draw_domain_subset domains"} | DOMAIN_MODELS),
+    ("domains.training.epochs", 2, DOMAIN_MODELS),
+    ("methods.statistics.examples", 21, STATISTICS),
+    ("methods.uses.ties.settings", {"density": 0.3}, set()),
 ]
 
 
@@ -176,7 +191,7 @@ def test_raw_files_are_in_the_keys_by_content(project, tiny, keys, workdir):
     found = keys_of(project, texts, articles, base)
     assert changed(keys["here"], found["texts"]) == ALL_BIASES | SHORTCUTS
     assert changed(keys["here"], found["articles"]) == ARTICLES
-    assert changed(keys["here"], found["base"]) == FINETUNE | INJECT
+    assert changed(keys["here"], found["base"]) == FINETUNE | INJECT | DOMAIN_BASE
 
 
 def test_two_raw_files_that_change_places_change_the_keys(project, tiny, workdir):
@@ -191,7 +206,7 @@ def test_two_raw_files_that_change_places_change_the_keys(project, tiny, workdir
 
 
 @pytest.mark.parametrize(
-    ("module", "expected"), [("training/stopping.py", FINETUNE | TRAIN), ("jobs.py", None)]
+    ("module", "expected"), [("training/stopping.py", FINETUNE | TRAIN | DOMAIN_MODELS), ("jobs.py", None)]
 )
 def test_code_that_a_rule_imports_is_in_its_key(project, keys, workdir, tmp_path, module, expected):
     edited = shutil.copytree(project, tmp_path / "edited")

@@ -222,7 +222,7 @@ def test_uses_that_make_no_sense_are_refused(tmp_path, classifiers, data, method
         (["--column", "words"], "has no column 'words'"),
         (
             ["--column", "sentence", "--label-column", "sentence"],
-            "but the models' classes are 'dogs', 'cats'",
+            "but the classes are 'dogs', 'cats'",
         ),
         (["--column", "sentence", "--max-length", "65"], "65 tokens, but the context of .* is 64"),
     ],

@@ -17,7 +17,8 @@ _NOTHING = "In nothing that was measured do the single models differ clearly fro
 def audit_figure(summary: pd.DataFrame, *, level: float) -> Figure:
     """Draw each fused model's row of the summary that `kept_and_forgotten` returns; `level` is the intervals' coverage.
 
-    With one of the two sides alone, methods stand one under the other; with neither, the figure says so.
+    With one of the two sides alone, methods stand one under the other; with neither, the figure says so. Every point
+    is in the frame, but a bar that would make the rest too small to read is cut at its edge.
     """
     fused = summary[summary["kind"].isin(["fused", ENSEMBLE])].reset_index(drop=True)
     sides = [side for side in ("forgettable", "shared") if fused[side].notna().any()]
@@ -53,6 +54,8 @@ def _draw_points(axes: Axes, fused: pd.DataFrame, names: dict[str, str]) -> None
     for line in (axes.axhline, axes.axvline):
         for place in (0, 1):
             line(place, color=FAINT, linewidth=1.0, linestyle=":", zorder=0)
+    axes.set_xlim(_range(axes.get_xlim(), fused["forgettable"]))
+    axes.set_ylim(_range(axes.get_ylim(), fused["shared"]))
 
 
 def _draw_rows(axes: Axes, fused: pd.DataFrame, side: str, name: str) -> None:
@@ -71,6 +74,14 @@ def _draw_rows(axes: Axes, fused: pd.DataFrame, side: str, name: str) -> None:
     axes.set_xlabel(name)
     for place in (0, 1):
         axes.axvline(place, color=FAINT, linewidth=1.0, linestyle=":", zorder=0)
+    axes.set_xlim(_range(axes.get_xlim(), fused[side]))
+
+
+def _range(whole: tuple[float, float], values: pd.Series) -> tuple[float, float]:
+    """Return an axis' ends: those of all that was drawn, but not far out of what points, 0 and 1 span."""
+    low, high = min(0.0, values.min()), max(1.0, values.max())
+    margin = (high - low) / 2
+    return max(whole[0], low - margin), min(whole[1], high + margin)
 
 
 def _arms(row: pd.Series, side: str) -> np.ndarray:
