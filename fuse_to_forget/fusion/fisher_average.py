@@ -12,6 +12,7 @@ from torch import Tensor
 
 from fuse_to_forget.errors import InputError
 from fuse_to_forget.fusion.catalog import FISHER, FLOOR
+from fuse_to_forget.fusion.chunks import by_pieces, norm
 from fuse_to_forget.fusion.with_statistics import Merge, check_weights, merge_in_memory
 from fuse_to_forget.statistics.store import Statistics, check_together
 
@@ -38,19 +39,25 @@ def fisher_average(
         raise InputError(f"the floor of the Fisher information is {floor}: give 0 or a small number")
     first, total = tensors[0], sum(coefficients)
     shares = [coefficient / total for coefficient in coefficients]
-    average = sum(share * tensor.double() for share, tensor in zip(shares, tensors, strict=True))
-    moved, weights = torch.zeros_like(average), torch.zeros_like(average)
-    for position, (share, tensor, fisher) in enumerate(zip(shares, tensors, fishers, strict=True), start=1):
+    for position, (tensor, fisher) in enumerate(zip(tensors, fishers, strict=True), start=1):
         if tensor.shape != fisher.shape or (fisher < 0).any():
             raise InputError(
                 f"the tensor of model {position} has shape {tuple(tensor.shape)} and its Fisher information shape "
                 f"{tuple(fisher.shape)}, or some of that is negative: collect statistics of this model"
             )
-        weight = (fisher.to(first.device, torch.float64) + floor) * share
-        weights += weight
-        moved += weight * (tensor.double() - average)
-    # Without any information nothing moves away from the average.
-    return (average + moved / weights.where(weights > 0, 1)).to(first.dtype)
+
+    def weigh(*parts: Tensor) -> Tensor:
+        values = [part.double() for part in parts[: len(tensors)]]
+        average = sum(share * value for share, value in zip(shares, values, strict=True))
+        moved, weights = torch.zeros_like(average), torch.zeros_like(average)
+        for share, value, fisher in zip(shares, values, parts[len(tensors) :], strict=True):
+            weight = (fisher.double() + floor) * share
+            weights += weight
+            moved += weight * (value - average)
+        # Without any information nothing moves away from the average.
+        return average + moved / weights.where(weights > 0, 1)
+
+    return by_pieces(weigh, [*tensors, *(fisher.to(first.device) for fisher in fishers)], first.dtype)
 
 
 def fisher_state_dicts(
@@ -118,7 +125,7 @@ def _norms(statistics: Statistics, normalize: Normalize) -> dict[str, float]:
         raise InputError(f"There is no normalisation {normalize!r}: choose none, model or parameter")
     if normalize == "none":
         return dict.fromkeys(statistics.tensors, 1.0)
-    norms = {name: tensor.double().norm().item() for name, tensor in statistics.tensors.items()}
+    norms = {name: norm(Tensor.double, [tensor]) for name, tensor in statistics.tensors.items()}
     if normalize == "model":
         norms = dict.fromkeys(norms, math.hypot(*norms.values()))
     return {name: norm or 1.0 for name, norm in norms.items()}

@@ -5,7 +5,7 @@ weights W (out x in) that minimise sum_i c_i ||X_i W' - X_i W_i'||^2 / N_i solve
 """
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -14,6 +14,8 @@ from fuse_to_forget.errors import InputError
 from fuse_to_forget.fusion.catalog import GRAM, OFF_DIAGONAL
 from fuse_to_forget.fusion.with_statistics import Merge, check_weights, merge_in_memory
 from fuse_to_forget.statistics.store import Statistics, check_together
+
+OUTPUTS = 4096  # that are solved for at a time
 
 
 def regmean_linear(
@@ -37,38 +39,50 @@ def regmean_linear(
     _check_linear(weights, grams, coefficients, off_diagonal, transposed)
     first, total = weights[0], sum(coefficients)
     shares = [coefficient / total for coefficient in coefficients]
-    columns = [(w if transposed else w.T).double() for w in weights]  # each (i, o)
-    average = sum(share * w for share, w in zip(shares, columns, strict=True))
-    left = torch.zeros(len(average), len(average), dtype=torch.float64, device=first.device)
-    right = torch.zeros_like(average)
-    # Solving for the difference from the average leaves the average where there is nothing to solve.
-    for share, gram, w in zip(shares, grams, columns, strict=True):
-        scaled = gram.to(first.device, torch.float64)
-        scaled = (scaled + scaled.T) * (off_diagonal / 2) + (1 - off_diagonal) * scaled.diagonal().diag()
-        left.add_(scaled, alpha=share)
-        right.addmm_(scaled, w - average, alpha=share)
-    tolerance = len(left) * max(torch.finfo(gram.dtype).eps for gram in grams)
-    merged = average + solve(left, right, tolerance)
-    return (merged if transposed else merged.T).to(first.dtype).contiguous()
+    columns = [w if transposed else w.T for w in weights]  # each (i, o)
+    left = torch.zeros(len(columns[0]), len(columns[0]), dtype=torch.float64, device=first.device)
+    for share, gram in zip(shares, grams, strict=True):
+        left.add_(_scaled(gram, off_diagonal, first.device), alpha=share)
+    solve_for = factorized(left, len(left) * max(torch.finfo(gram.dtype).eps for gram in grams))
+    merged = torch.empty_like(first, memory_format=torch.contiguous_format)
+    target = merged if transposed else merged.T
+    for begin in range(0, target.shape[1], OUTPUTS):
+        some = slice(begin, begin + OUTPUTS)
+        values = [own[:, some].double() for own in columns]
+        average = sum(share * own for share, own in zip(shares, values, strict=True))
+        right = torch.zeros_like(average)
+        # Solving for the difference from the average leaves the average where there is nothing to solve.
+        for share, gram, own in zip(shares, grams, values, strict=True):
+            right.addmm_(_scaled(gram, off_diagonal, first.device), own - average, alpha=share)
+        target[:, some] = average.add_(solve_for(right))
+    return merged
 
 
-def solve(matrix: Tensor, right: Tensor, tolerance: float) -> Tensor:
-    """Solve A X = B for A (n, n), positive semidefinite, and B (n, m) in the range of A; float64.
+def _scaled(gram: Tensor, off_diagonal: float, device: torch.device) -> Tensor:
+    """The symmetric part of a Gram matrix with what is off its diagonal multiplied; float64."""
+    gram = gram.to(device, torch.float64)
+    scaled = (gram + gram.T).mul_(off_diagonal / 2)
+    scaled.diagonal().add_((1 - off_diagonal) * gram.diagonal())
+    return scaled
+
+
+def factorized(matrix: Tensor, tolerance: float) -> Callable[[Tensor], Tensor]:
+    """A function that solves A X = B for A (n, n), positive semidefinite, and B (n, m) in the range of A; float64.
 
     A is scaled to a unit diagonal first. If it is then singular to within `tolerance`, the solution is the smallest
     in the directions that are not.
     """
     scale = matrix.diagonal().clamp(min=0).sqrt()
     scale = torch.where(scale > 0, 1 / scale, 1)[:, None]
-    scaled = scale * matrix * scale.T
+    scaled = (scale * matrix).mul_(scale.T)
     factor, failed = torch.linalg.cholesky_ex(scaled)
     # A squared pivot is the share of an input's square that the inputs before it do not explain.
     if not failed and factor.diagonal().square().min() > tolerance:
-        return scale * torch.cholesky_solve(scale * right, factor)
+        return lambda right: scale * torch.cholesky_solve(scale * right, factor)
     values, vectors = torch.linalg.eigh(scaled)
     kept = values > tolerance * values[-1].clamp(min=torch.finfo(torch.float64).tiny)
-    vectors = vectors[:, kept]
-    return scale * (vectors @ ((vectors.T @ (scale * right)) / values[kept, None]))
+    values, vectors = values[kept, None], vectors[:, kept]
+    return lambda right: scale * (vectors @ ((vectors.T @ (scale * right)) / values))
 
 
 def regmean_state_dicts(

@@ -7,11 +7,13 @@ average is returned. Accumulated in float32, or in float64 if an input has that.
 
 import math
 from collections.abc import Sequence
+from itertools import combinations
 
 import torch
 from torch import Tensor
 
 from fuse_to_forget.fusion.average import accumulation_dtype, weighted_average
+from fuse_to_forget.fusion.chunks import norm, over_pieces
 
 NEGLIGIBLE = 1e-6  # a sine, or a length on the unit sphere, that float32 cannot tell from 0
 OPPOSITE = -0.9995  # a cosine beyond which two directions count as opposite, as in mergekit
@@ -25,7 +27,7 @@ def slerp(tensors: Sequence[Tensor], base: None, coefficients: Sequence[float]) 
     norm lies only near the interpolated one. (Nearly) parallel, opposite or zero tensors are averaged.
     """
     shares = _shares(coefficients)
-    angle = _angle(*_widened(tensors))
+    angle = _angle(tensors, _norms(tensors))
     # Close to opposite, both coefficients are huge, and so is the result if the norms differ. Biases of a head with two
     # classes that began at 0 are like that: they sum to 0, so that those of two models are parallel or opposite.
     if math.sin(angle) < NEGLIGIBLE or math.cos(angle) < OPPOSITE:
@@ -45,19 +47,21 @@ def karcher(
     direction. Directions that cancel out (their weighted mean is 0) have no mean and are averaged.
     """
     shares = _shares(coefficients)
-    vectors = _widened(tensors)
-    norms = [_norm(vector) for vector in vectors]
+    norms = _norms(tensors)
     directed = [i for i, (norm, share) in enumerate(zip(norms, shares, strict=True)) if norm and share]
-    angles = [[_angle(vectors[i], vectors[j]) if i != j else 0.0 for j in directed] for i in directed]
+    cosines = torch.eye(len(directed), dtype=torch.float64)
+    for i, j in combinations(range(len(directed)), 2):
+        pair = directed[i], directed[j]
+        angle = _angle([tensors[k] for k in pair], [norms[k] for k in pair])
+        cosines[i, j] = cosines[j, i] = math.cos(angle)
     weights = torch.tensor([shares[i] for i in directed], dtype=torch.float64)
-    cosines = torch.tensor(angles, dtype=torch.float64).cos().view(len(directed), len(directed))
     mean = _mean_direction(cosines, weights / weights.sum(), iterations, tolerance)
     if mean is None:
         return weighted_average(tensors, shares)
-    norm = math.fsum(share * norm for share, norm in zip(shares, norms, strict=True))
+    length = math.fsum(share * own for share, own in zip(shares, norms, strict=True))
     combination = [0.0] * len(tensors)
     for i, weight in zip(directed, mean.tolist(), strict=True):
-        combination[i] = weight * norm / norms[i]
+        combination[i] = weight * length / norms[i]
     return weighted_average(tensors, combination)
 
 
@@ -86,14 +90,20 @@ def _mean_direction(cosines: Tensor, weights: Tensor, iterations: int, tolerance
     return mean
 
 
-def _angle(first: Tensor, second: Tensor) -> float:
-    """The angle between two vectors in radians, 0 if one is zero."""
-    norms = _norm(first), _norm(second)
+def _angle(pair: Sequence[Tensor], norms: Sequence[float]) -> float:
+    """The angle between two tensors in radians, 0 if one is zero."""
     if 0 in norms:
         return 0.0
+    dtype = _dtype(pair)
+
+    def lengths(*parts: Tensor) -> tuple[float, float]:
+        first, second = (part.to(dtype) / length for part, length in zip(parts, norms, strict=True))
+        along = torch.linalg.vector_norm(first + second).item()
+        return torch.linalg.vector_norm(first.sub_(second)).item(), along
+
     # Exact for small angles too, where the cosine is 1 for all a float32 can tell (Kahan, 2006).
-    first, second = first / norms[0], second / norms[1]
-    return 2 * math.atan2(_norm(first - second), _norm(first + second))
+    difference, total = (math.hypot(*own) for own in zip(*over_pieces(lengths, pair), strict=True))
+    return 2 * math.atan2(difference, total)
 
 
 def _shares(coefficients: Sequence[float]) -> list[float]:
@@ -101,11 +111,10 @@ def _shares(coefficients: Sequence[float]) -> list[float]:
     return [coefficient / total for coefficient in coefficients]
 
 
-def _widened(tensors: Sequence[Tensor]) -> list[Tensor]:
-    """The tensors as vectors, (n,), in the dtype that everything is accumulated in."""
-    dtype = accumulation_dtype({tensor.dtype for tensor in tensors})
-    return [tensor.to(dtype).flatten() for tensor in tensors]
+def _norms(tensors: Sequence[Tensor]) -> list[float]:
+    dtype = _dtype(tensors)
+    return [norm(lambda part: part.to(dtype), [tensor]) for tensor in tensors]
 
 
-def _norm(values: Tensor) -> float:
-    return torch.linalg.vector_norm(values).item()
+def _dtype(tensors: Sequence[Tensor]) -> torch.dtype:
+    return accumulation_dtype({tensor.dtype for tensor in tensors})

@@ -8,7 +8,7 @@ however many the models.
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
@@ -26,11 +26,11 @@ from fuse_to_forget.fusion.average import (
     overflowed,
 )
 from fuse_to_forget.fusion.checkpoint import DTYPES, FLOATS, TensorInfo, opened, read_exactly
+from fuse_to_forget.fusion.chunks import WORKERS, restored_thread_count
 from fuse_to_forget.fusion.compatibility import same_bytes
 from fuse_to_forget.fusion.writer import Shard, write_exactly
 
 SPAN = 1 << 22  # elements: long enough to make opening files free, short enough to stop quickly
-WORKERS = min(2, os.cpu_count() or 1)  # more of them wait for the memory, not for a processor
 
 
 @dataclass(frozen=True)
@@ -70,22 +70,12 @@ def average_files(
         finally:
             spare.put(buffers)
 
-    with _restored_thread_count():
+    with restored_thread_count():
         pool = ThreadPoolExecutor(WORKERS, initializer=torch.set_num_threads, initargs=(1,))
         try:
             yield from pool.map(work, spans)
         finally:
             pool.shutdown(cancel_futures=True)
-
-
-@contextmanager
-def _restored_thread_count() -> Iterator[None]:
-    # set_num_threads is meant for the calling thread but also sets what later threads start with.
-    count = torch.get_num_threads()
-    try:
-        yield
-    finally:
-        torch.set_num_threads(count)
 
 
 def _spans(

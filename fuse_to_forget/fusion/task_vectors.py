@@ -9,18 +9,18 @@ whole model. Values as large as the threshold are kept, so the result does not d
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
 from fuse_to_forget.errors import InputError
 from fuse_to_forget.fusion.average import accumulation_dtype
+from fuse_to_forget.fusion.chunks import WORKERS, by_pieces, smallest
 
 
 def task_arithmetic(
     tensors: Sequence[Tensor], base: Tensor, coefficients: Sequence[float], *, scale: float
 ) -> Tensor:
     """base + scale * sum_i c_i (x_i - base): Ilharco et al., 2023."""
-    base = widened(base, tensors)
-    return _weighted_sum(deltas(tensors, base), coefficients).mul_(scale).add_(base)
+    return _moved(tensors, base, scale, lambda deltas: _weighted_sum(deltas, coefficients))
 
 
 def ties(
@@ -32,9 +32,15 @@ def ties(
     that of sum_i c_i d_i; the mean there is over the models whose kept value has that sign, weighted by
     the coefficients. Where no value is kept, or the sum is 0, the base stays.
     """
-    base = widened(base, tensors)
-    kept = [keep_largest(delta, density) for delta in deltas(tensors, base)]
-    return _disjoint_mean(kept, coefficients).mul_(scale).add_(base)
+    count = base.numel()
+    dropped = count - max(1, round(density * count))
+    lows = [_size(tensor, base, tensors, dropped) for tensor in tensors]
+
+    def combine(deltas: Iterator[Tensor]) -> Tensor:
+        kept = [delta.mul_(delta.abs() >= low) for delta, low in zip(deltas, lows, strict=True)]
+        return _disjoint_mean(kept, coefficients)
+
+    return _moved(tensors, base, scale, combine)
 
 
 def breadcrumbs(
@@ -51,9 +57,16 @@ def breadcrumbs(
             f"drop_smallest and drop_largest are {drop_smallest} and {drop_largest}: choose them so that "
             "their sum is less than 1"
         )
-    base = widened(base, tensors)
-    kept = (_without_tails(delta, drop_smallest, drop_largest) for delta in deltas(tensors, base))
-    return _weighted_sum(kept, coefficients).mul_(scale).add_(base)
+    count = base.numel()
+    low = min(round(drop_smallest * count), count - 1)
+    high = max(count - 1 - round(drop_largest * count), low)
+    bounds = [[_size(tensor, base, tensors, rank) for rank in (low, high)] for tensor in tensors]
+
+    def combine(deltas: Iterator[Tensor]) -> Tensor:
+        kept = (_between(delta, *own) for delta, own in zip(deltas, bounds, strict=True))
+        return _weighted_sum(kept, coefficients)
+
+    return _moved(tensors, base, scale, combine)
 
 
 def dare_linear(
@@ -65,10 +78,13 @@ def dare_linear(
     Each value is kept with probability `density` and then divided by it, so that its expectation is what it
     was. `seeds` has one seed for each model, here and below.
     """
-    base = widened(base, tensors)
-    drawn = zip(deltas(tensors, base), seeds, strict=True)
-    kept = (_keep_at_random(delta, density, seed) for delta, seed in drawn)
-    return _weighted_sum(kept, coefficients).mul_(scale).add_(base)
+    draws = _generators(seeds)
+
+    def combine(deltas: Iterator[Tensor]) -> Tensor:
+        kept = (_keep_at_random(delta, density, own) for delta, own in zip(deltas, draws, strict=True))
+        return _weighted_sum(kept, coefficients)
+
+    return _moved(tensors, base, scale, combine, workers=1)
 
 
 def dare_ties(
@@ -80,15 +96,19 @@ def dare_ties(
     Unlike in `ties` the sum is not divided by the coefficients of the values that remain: dividing by
     `density` makes up for dropped values already, and doing so twice would make every value too large.
     """
-    base = widened(base, tensors)
-    kept = [
-        _keep_at_random(delta, density, seed).mul_(coefficient)
-        for delta, coefficient, seed in zip(deltas(tensors, base), coefficients, seeds, strict=True)
-    ]
-    elected = _sum(kept).sign_()
-    for value in kept:
-        value.mul_(value.sign() == elected)
-    return _sum(kept).mul_(scale).add_(base)
+    draws = _generators(seeds)
+
+    def combine(deltas: Iterator[Tensor]) -> Tensor:
+        kept = [
+            _keep_at_random(delta, density, own).mul_(coefficient)
+            for delta, coefficient, own in zip(deltas, coefficients, draws, strict=True)
+        ]
+        elected = _sum(kept).sign_()
+        for value in kept:
+            value.mul_(value.sign() == elected)
+        return _sum(kept)
+
+    return _moved(tensors, base, scale, combine, workers=1)
 
 
 def della(
@@ -106,11 +126,17 @@ def della(
             f"density is {density} and spread {spread}: choose them so that density - spread/2 is more than "
             "0 and density + spread/2 at most 1"
         )
-    base = widened(base, tensors)
-    kept = []
-    for delta, seed in zip(deltas(tensors, base), seeds, strict=True):
-        kept.append(_keep_at_random(delta, _probabilities(delta, density, spread), seed))
-    return _disjoint_mean(kept, coefficients).mul_(scale).add_(base)
+    draws = _generators(seeds)
+    row = base[0].numel() if base.dim() > 1 else base.numel()
+
+    def combine(deltas: Iterator[Tensor]) -> Tensor:
+        kept = [
+            _keep_at_random(delta, _probabilities(delta.view(-1, row), density, spread), own)
+            for delta, own in zip(deltas, draws, strict=True)
+        ]
+        return _disjoint_mean(kept, coefficients)
+
+    return _moved(tensors, base, scale, combine, unit=row, workers=1)
 
 
 def sign_consensus(tensors: Sequence[Tensor], base: Tensor, coefficients: Sequence[float]) -> Tensor:
@@ -119,63 +145,78 @@ def sign_consensus(tensors: Sequence[Tensor], base: Tensor, coefficients: Sequen
     The strictest form of the sign election of TIES (Yadav et al., 2023). A value that did not move agrees
     with none; a model with coefficient 0 has no say. Without a base there is no direction to agree on.
     """
-    base = widened(base, tensors)
-    total, signs = torch.zeros_like(base), torch.zeros_like(base)
     voters = [tensor for tensor, c in zip(tensors, coefficients, strict=True) if c]
-    for delta, coefficient in zip(deltas(voters, base), [c for c in coefficients if c], strict=True):
-        signs.add_(delta.sign())
-        total.add_(delta.mul_(coefficient))
-    return total.mul_(signs.abs_() == len(voters)).add_(base)
+    weights = [c for c in coefficients if c]
+
+    def combine(deltas: Iterator[Tensor]) -> Tensor:
+        total, signs = 0, 0
+        for delta, coefficient in zip(deltas, weights, strict=True):
+            signs = delta.sign().add_(signs)
+            total = delta.mul_(coefficient).add_(total)
+        return total.mul_(signs.abs_() == len(voters))
+
+    return _moved(voters, base, 1.0, combine, common_dtype(base, tensors))
 
 
-def widened(base: Tensor, tensors: Sequence[Tensor]) -> Tensor:
-    """The base in the dtype that everything is accumulated in."""
-    return base.to(accumulation_dtype({base.dtype, *(tensor.dtype for tensor in tensors)}))
+def common_dtype(base: Tensor, tensors: Sequence[Tensor]) -> torch.dtype:
+    """The dtype that everything is accumulated in."""
+    return accumulation_dtype({base.dtype, *(tensor.dtype for tensor in tensors)})
 
 
-def deltas(tensors: Sequence[Tensor], base: Tensor) -> Iterator[Tensor]:
-    """Yield each x_i - base as a new tensor, in the dtype of `base`."""
-    return (tensor.to(base.dtype) - base for tensor in tensors)
+def _moved(
+    tensors: Sequence[Tensor],
+    base: Tensor,
+    scale: float,
+    combine: Callable[[Iterator[Tensor]], Tensor],
+    dtype: torch.dtype | None = None,
+    unit: int = 1,
+    workers: int = WORKERS,
+) -> Tensor:
+    """base + scale * combine(x_i - base), piece by piece, of a multiple of `unit` elements each.
+
+    `combine` gets the task vectors of one piece, new and each made when it is asked for, in the order of the models,
+    and returns a new tensor or one of them. What it draws depends on the order of the pieces: that needs one worker.
+    """
+    dtype = dtype or common_dtype(base, tensors)
+
+    def move(base: Tensor, *parts: Tensor) -> Tensor:
+        base = base.to(dtype)
+        return combine(part.to(dtype) - base for part in parts).mul_(scale).add_(base)
+
+    return by_pieces(move, [base, *tensors], dtype, unit, workers)
 
 
-def keep_largest(delta: Tensor, density: float) -> Tensor:
-    """Set all but the `density` largest magnitudes to 0, in place; at least one is kept, and all equal to it."""
-    count = delta.numel()
-    dropped = count - max(1, round(density * count))
-    return _mask(delta, lambda sizes: sizes >= _smallest(sizes, dropped))
+def _size(tensor: Tensor, base: Tensor, tensors: Sequence[Tensor], rank: int) -> float:
+    """The magnitude in one task vector that `rank` others precede when they are sorted."""
+    dtype = common_dtype(base, tensors)
+
+    return smallest(lambda part, own: (part.to(dtype) - own.to(dtype)).abs_(), [tensor, base], rank, dtype)
 
 
-def _without_tails(delta: Tensor, drop_smallest: float, drop_largest: float) -> Tensor:
-    count = delta.numel()
-    low = min(round(drop_smallest * count), count - 1)
-    high = max(count - 1 - round(drop_largest * count), low)
-    return _mask(delta, lambda s: (s >= _smallest(s, low)) & (s <= _smallest(s, high)))
+def _between(delta: Tensor, low: float, high: float) -> Tensor:
+    sizes = delta.abs()
+    return delta.mul_((sizes >= low) & (sizes <= high))
 
 
-def _mask(delta: Tensor, kept: Callable[[Tensor], Tensor]) -> Tensor:
-    sizes = delta.abs().flatten()
-    return delta.mul_(kept(sizes).view_as(delta))
-
-
-def _smallest(values: Tensor, rank: int) -> Tensor:
-    """The value that `rank` others precede when a vector is sorted."""
-    return values.kthvalue(rank + 1).values
-
-
-def _keep_at_random(delta: Tensor, probability: float | Tensor, seed: int) -> Tensor:
-    """Keep each value with its probability, divided by that; in place."""
+def _generators(seeds: Sequence[int]) -> list[Generator]:
     # Drawn on the processor: an accelerator's generator gives other numbers.
-    draws = torch.rand(delta.shape, generator=torch.Generator().manual_seed(seed)).to(delta.device)
+    return [Generator().manual_seed(seed) for seed in seeds]
+
+
+def _keep_at_random(delta: Tensor, probability: float | Tensor, generator: Generator) -> Tensor:
+    """Keep each value with its probability, divided by that; in place."""
+    draws = torch.rand(delta.shape, generator=generator).to(delta.device)
     return delta.mul_(draws < probability).div_(probability)
 
 
-def _probabilities(delta: Tensor, density: float, spread: float) -> Tensor:
-    """The probability of each value to be kept: by the rank of its magnitude, per row (r, n) or vector (n,)."""
-    rows = delta.abs().reshape(delta.shape[0] if delta.dim() > 1 else 1, -1)
-    order = rows.argsort(dim=1, stable=True)
-    even = torch.linspace(-0.5, 0.5, rows.shape[1], device=delta.device).expand_as(rows)
-    ranks = torch.empty_like(even).scatter_(1, order, even) if rows.shape[1] > 1 else torch.zeros_like(even)
-    return ranks.mul_(spread).add_(density).view_as(delta)
+def _probabilities(rows: Tensor, density: float, spread: float) -> Tensor:
+    """The probability of each value of rows (r, n) to be kept, by the rank of its magnitude in its row; flat."""
+    order = rows.abs().argsort(dim=1, stable=True)
+    even = torch.linspace(-0.5, 0.5, rows.shape[1], device=rows.device).expand(rows.shape)
+    ranks = torch.zeros_like(rows, dtype=even.dtype)
+    if rows.shape[1] > 1:
+        ranks.scatter_(1, order, even)
+    return ranks.mul_(spread).add_(density).flatten()
 
 
 def _disjoint_mean(kept: Sequence[Tensor], coefficients: Sequence[float]) -> Tensor:
