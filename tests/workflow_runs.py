@@ -13,6 +13,10 @@ from conftest import ROOT, article_frame, demographic_frame, save_pico_bert
 
 PROJECT = ["Snakefile", "config.yaml", "requirements.lock", "workflow", "fuse_to_forget", "profiles", "envs"]
 PROJECT += ["tests/config.yaml"]
+# Models this small do not fill a processor, so two jobs run side by side; and other threads give other last digits.
+MODEL_RULES = ["finetune", "predict", "sweep", "select_coefficients", "encode", "erase", "compare_fisher"]
+MODEL_RULES += ["collect_statistics", "try_methods"]
+ONE_THREAD = ["--set-threads", *(f"{rule}=1" for rule in MODEL_RULES)]
 
 
 def make_project(folder: Path) -> Path:
@@ -37,9 +41,7 @@ def make_project(folder: Path) -> Path:
 
 def command(*arguments: str) -> list[str]:
     """The command line of a run: targets and options, then the test configuration."""
-    # models this small do not fill a processor, so two of them are trained side by side
-    options = ["--cores", "2", "--set-threads", "finetune=1", "predict=1", "sweep=1", "select_coefficients=1"]
-    options += ["--configfile", "tests/config.yaml"]
+    options = ["--cores", "2", *ONE_THREAD, "--configfile", "tests/config.yaml"]
     return [sys.executable, "-m", "snakemake", *arguments, *options]
 
 
@@ -54,9 +56,7 @@ def on_cluster(*arguments: str) -> list[str]:
         "10",
     ]
     options += ["--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "1"]
-    trained = ["finetune", "predict", "sweep", "select_coefficients", "encode", "erase", "compare_fisher"]
-    threads = ["--set-threads", *(f"{rule}=1" for rule in trained)]
-    return [sys.executable, "-m", "snakemake", *arguments, *options, *threads]
+    return [sys.executable, "-m", "snakemake", *arguments, *options, *ONE_THREAD]
 
 
 def results_of(project: Path) -> dict[str, str]:
