@@ -58,7 +58,7 @@ def make_statistics(kind: str, model: Path, file: Path, layers: int, number: int
         chunks = _repeated(shapes, _normal(BASE + 1 + number) ** 2)
     facts = of_model(Statistics(kind, {}, EXAMPLES, EXAMPLES, left_out=left_out), model)
     described = {key: value for key, value in vars(facts).items() if key != "tensors"}
-    _write(file, "F32", shapes, chunks, {"format": FORMAT, "statistics": json.dumps(described)})
+    _write(file, "F32", shapes, chunks, {FORMAT: json.dumps(described)})
 
 
 def llama_config(layers: int) -> dict[str, object]:

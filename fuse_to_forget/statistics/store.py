@@ -22,7 +22,7 @@ from fuse_to_forget.fusion.card import constituent_names
 from fuse_to_forget.fusion.catalog import FISHER, GRAM
 from fuse_to_forget.fusion.checkpoint import read_header, read_tensor
 
-FORMAT = "fuse-to-forget statistics 1"
+FORMAT = "fuse-to-forget statistics 1"  # the one key of the metadata: several are written in no fixed order
 COLLECT = "collect the statistics again"
 
 
@@ -145,7 +145,7 @@ def write_statistics(statistics: Statistics, file: str | Path) -> None:
     del facts["tensors"]
     tensors = {name: tensor.float().contiguous().cpu() for name, tensor in statistics.tensors.items()}
     with atomic_path(file) as scratch:
-        save_file(tensors, scratch, metadata={"format": FORMAT, "statistics": json.dumps(facts)})
+        save_file(tensors, scratch, metadata={FORMAT: json.dumps(facts)})
 
 
 def read_statistics(file: str | Path) -> Statistics:
@@ -171,9 +171,9 @@ def open_statistics(file: str | Path) -> Statistics:
     try:
         with safe_open(file, "pt") as opened:
             metadata = opened.metadata() or {}
-        if metadata.get("format") != FORMAT:
+        if FORMAT not in metadata:
             raise InputError(f"{file} holds no statistics but other tensors: name a file of statistics")
-        statistics = Statistics(tensors=tensors, **json.loads(metadata["statistics"]))
+        statistics = Statistics(tensors=tensors, **json.loads(metadata[FORMAT]))
         sound = _is_sound(statistics)
     except (ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
         if isinstance(error, InputError):
