@@ -46,6 +46,11 @@ def needs_base(uses: Mapping[str, Mapping[str, Any]]) -> bool:
     return any(METHODS[use["method"]].needs_base for use in uses.values() if use["method"] != ENSEMBLE)
 
 
+def needs_texts(uses: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether one of these uses needs the texts that the models were trained on."""
+    return any(METHODS[use["method"]].needs_texts for use in uses.values() if use["method"] != ENSEMBLE)
+
+
 def check_methods(config: Mapping[str, Any], trained: Mapping[str, Sequence[str]]) -> None:
     """Refuse what a schema cannot express of `methods`; `trained` holds the models of each study.
 

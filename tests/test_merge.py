@@ -27,7 +27,7 @@ SHAPES = {
     "bert.dense.weight": (6, 4),
     "bert.none": (0, 2),
 }
-PER_TENSOR = [name for name, method in METHODS.items() if not method.statistics]
+PER_TENSOR = [name for name, method in METHODS.items() if not (method.statistics or method.needs_texts)]
 WITH_BASE = [name for name, method in METHODS.items() if method.needs_base]
 RANDOM = [name for name, method in METHODS.items() if method.random]
 NAMES = ["a", "b", "c"]

@@ -1,5 +1,7 @@
 """Models fused by many methods in one job predict what each method's fused checkpoint, or the ensemble, does."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,6 +15,7 @@ from fuse_to_forget.fusion.checkpoint import load_state_dict
 from fuse_to_forget.fusion.fisher_average import fisher_state_dicts
 from fuse_to_forget.fusion.fuse import fuse
 from fuse_to_forget.fusion.regmean import regmean_state_dicts
+from fuse_to_forget.fusion.regmean_plus_plus import regmean_plus_plus
 from fuse_to_forget.prediction.memorization import Reading, read_with_all
 from fuse_to_forget.prediction.methods import (
     Constituents,
@@ -22,7 +25,12 @@ from fuse_to_forget.prediction.methods import (
 )
 from fuse_to_forget.prediction.splits import predict_splits
 from fuse_to_forget.prediction.sweep import load_weights
-from fuse_to_forget.statistics.collect import classifier_statistics, language_model_statistics
+from fuse_to_forget.statistics.collect import (
+    classifier_examples,
+    classifier_statistics,
+    language_model_statistics,
+    sequence_examples,
+)
 from fuse_to_forget.statistics.store import read_statistics, write_statistics
 
 SETTINGS = {"batch_size": 16, "max_length": 32}
@@ -32,6 +40,7 @@ USES = {
     "tilted": Use("weighted_average", coefficients=[0.75, 0.25]),
     "far": Use("task_arithmetic", {"scale": 1.5}),
     "regmean": Use("regmean"),
+    "regmean++": Use("regmean_plus_plus", {"off_diagonal": 0.7}),
     "fisher": Use("fisher"),
     "together": Use(ENSEMBLE),
 }
@@ -60,7 +69,11 @@ def constituents(tmp_path_factory):
         for folder, file in zip(folders.values(), files[kind], strict=True):
             found = classifier_statistics(folder, frame, kind, labels="expected", max_length=32, **COLLECTED)
             write_statistics(found, file)
-    return Constituents(folders, base, files)
+    texts = [
+        classifier_examples(folder, frame, examples=20, max_length=32, seed=1)[0]
+        for folder in folders.values()
+    ]
+    return Constituents(folders, base, files, texts)
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +128,18 @@ def test_methods_with_statistics_merge_with_those_of_each_model(rows, constituen
     model.save_pretrained(tmp_path / "fused")
     assert of(rows, label) == pytest.approx(alone(tmp_path / "fused", splits), abs=1e-5)
     assert np.abs(of(rows, label) - of(rows, "average")).max() > 1e-3
+
+
+def test_regmean_plus_plus_merges_with_the_texts(rows, constituents, splits, tmp_path):
+    weights = [load_state_dict(folder) for folder in constituents.folders.values()]
+    model = AutoModelForSequenceClassification.from_pretrained(next(iter(constituents.folders.values())))
+    load_weights(model, regmean_plus_plus(model, weights, constituents.texts, off_diagonal=0.7))
+    save_pico_bert(tmp_path / "fused")
+    model.save_pretrained(tmp_path / "fused")
+    assert of(rows, "regmean++") == pytest.approx(alone(tmp_path / "fused", splits), abs=1e-5)
+    without = replace(constituents, texts=())
+    with pytest.raises(InputError, match="those with texts 0"):
+        predict_with_methods(without, {"regmean++": USES["regmean++"]}, splits, seed=1, **SETTINGS)
 
 
 def test_an_ensemble_has_the_mean_of_the_probabilities(rows, constituents, splits):
@@ -176,8 +201,14 @@ def test_language_models_fused_by_each_method(objective, tmp_path):
             paths.append(tmp_path / f"{name}_{kind}")
             write_statistics(found, paths[-1])
     reading = Reading(objective, 5, 3, masking)
-    uses = {name: Use(name) for name in ("weighted_average", "regmean", "fisher", ENSEMBLE)}
-    found = read_with_methods(Constituents(folders, None, files), uses, sequences, reading, seed=1)
+    texts = [
+        sequence_examples(folder, sequences, objective, examples=20, masking=masking, seed=1)[0]
+        for folder in folders.values()
+    ]
+    uses = {
+        name: Use(name) for name in ("weighted_average", "regmean", "regmean_plus_plus", "fisher", ENSEMBLE)
+    }
+    found = read_with_methods(Constituents(folders, None, files, texts), uses, sequences, reading, seed=1)
     known = read_with_all(sequences, folders["A"], folders, {"both": ["A", "B"]}, reading, seed=1)
 
     def likelihood(rows, **key):
@@ -188,7 +219,8 @@ def test_language_models_fused_by_each_method(objective, tmp_path):
     assert likelihood(found, method="weighted_average") == pytest.approx(
         likelihood(known, model="both"), rel=1e-5
     )
-    assert not np.allclose(likelihood(found, method="regmean"), likelihood(known, model="both"), rtol=1e-4)
+    for method in ("regmean", "regmean_plus_plus"):
+        assert not np.allclose(likelihood(found, method=method), likelihood(known, model="both"), rtol=1e-4)
     singles = [likelihood(known, model=name) for name in folders]
     together = likelihood(found, method=ENSEMBLE)
     # token by token the mean of probabilities lies between them, and above their geometric mean

@@ -36,6 +36,8 @@ def _obstacle(name: str, audit: Audit) -> str:
     if name == ENSEMBLE:
         return ""
     method = METHODS[name]
+    if method.needs_texts:
+        return "it needs the texts of all models in one place, and an audit hands on statistics"
     if method.pairs_only and len(audit.models) != 2:
         return f"it fuses two models, and there are {len(audit.models)}"
     if method.needs_base and audit.base is None:

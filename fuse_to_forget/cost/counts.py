@@ -14,7 +14,7 @@ from fuse_to_forget.cost.texts import (
 from fuse_to_forget.domains import STUDY as DOMAINS
 from fuse_to_forget.domains import domains_of
 from fuse_to_forget.fusion.catalog import ENSEMBLE
-from fuse_to_forget.method_grid import method_sets, uses_of
+from fuse_to_forget.method_grid import method_sets, needs_texts, uses_of
 from fuse_to_forget.runs import DEV, HELD_OUT, Run, runs, subset_sizes
 from fuse_to_forget.studies import AVERAGE, attributes, shortcut_sweeps, single_models
 
@@ -73,6 +73,14 @@ def set_passes(config: Mapping[str, Any], study: str, name: str) -> int:
     models = len(set_models(config, study, name))
     uses = uses_of(config, config[study].get("methods"), models).values()
     return sum(models if use["method"] == ENSEMBLE else 1 for use in uses)
+
+
+def block_passes(config: Mapping[str, Any], study: str, name: str, layers: int) -> int:
+    """Return how often methods that need texts read an example of each model of a set: once for each block."""
+    models = len(set_models(config, study, name))
+    uses = uses_of(config, config[study].get("methods"), models)
+    heads = 2  # pooler and classifier, or what stands before a language model's output
+    return sum(needs_texts({label: use}) for label, use in uses.items()) * models * (layers + heads)
 
 
 def encoded_examples(config: Mapping[str, Any]) -> int:

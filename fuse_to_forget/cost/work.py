@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fuse_to_forget.cost.counts import (
+    block_passes,
     encoded_examples,
     examples_of,
     fisher_estimates,
@@ -136,9 +137,14 @@ def _compare_fisher(config: Mapping[str, Any], wildcards: Wildcards) -> Work:
     return _classify(config, "shortcuts", train=estimates * config["shortcuts"]["fisher"]["examples"])
 
 
+def _examined(config: Mapping[str, Any], study: str) -> int:
+    """Return how many examples statistics of a classifier are made of."""
+    return config["methods"]["statistics"]["examples"] or examples_of(config, study).train
+
+
 def _collect_statistics(config: Mapping[str, Any], wildcards: Wildcards) -> Work:
     study, asked = wildcards["study"], config["methods"]["statistics"]
-    examples = asked["examples"] or examples_of(config, study).train
+    examples = _examined(config, study)
     # Gram matrices take a forward pass, Fisher information one with the products for the weights of each label
     labels = 2 if asked["labels"] == "expected" else 1
     return _classify(config, study, train=labels * examples, texts=examples)
@@ -147,9 +153,9 @@ def _collect_statistics(config: Mapping[str, Any], wildcards: Wildcards) -> Work
 def _try_methods(config: Mapping[str, Any], wildcards: Wildcards) -> Work:
     study, name = wildcards["study"], wildcards["set"]
     datasets = len(swept_datasets(config, set_models(config, study, name))) if study == "shortcuts" else 1
-    return _classify(
-        config, study, texts=_distinct_texts(config, study, datasets) * set_passes(config, study, name)
-    )
+    predicted = _distinct_texts(config, study, datasets) * set_passes(config, study, name)
+    examined = block_passes(config, study, name, base_shape(config, study).layers) * _examined(config, study)
+    return _classify(config, study, texts=predicted + examined)
 
 
 def _language(shape: Shape, objective: str, length: int, *, train: float, read: float) -> Work:
@@ -187,25 +193,29 @@ def _read_sequences(config: Mapping[str, Any], wildcards: Wildcards) -> Work:
 
 def _collect_language_statistics(config: Mapping[str, Any], wildcards: Wildcards) -> Work:
     study = wildcards["study"]
-    section, run = config[study], run_of(config, study, wildcards["model"])
-    sizes = subset_sizes(section, run)
-    sequences = sum(sizes[name] for name in run.trained()[wildcards["model"]])
-    examples = min(sequences, config["methods"]["statistics"]["examples"] or sequences)
+    section, examples = config[study], _examined_sequences(config, study, wildcards["model"])
     shape, length = base_shape(config, study), section["sequences"]["length"]
     return _language(shape, section["objective"], length, train=examples, read=examples)
 
 
-def _read_with_methods(config: Mapping[str, Any], wildcards: Wildcards) -> Work:
-    study = wildcards["study"]
+def _examined_sequences(config: Mapping[str, Any], study: str, model: str) -> int:
+    """Return how many sequences statistics of a language model are made of."""
     section = config[study]
+    run = run_of(config, study, model)
+    sizes = subset_sizes(section, run)
+    sequences = sum(sizes[name] for name in run.trained()[model])
+    return min(sequences, config["methods"]["statistics"]["examples"] or sequences)
+
+
+def _read_with_methods(config: Mapping[str, Any], wildcards: Wildcards) -> Work:
+    study, name = wildcards["study"], wildcards["set"]
+    section, shape = config[study], base_shape(config, study)
     copies = section["prediction"]["masking"]["repeats"] if section["objective"] == "masked" else 1
-    sequences = run_sequences(config, study, runs(section)[MAIN])
+    read = run_sequences(config, study, runs(section)[MAIN]) * copies * set_passes(config, study, name)
+    examples = _examined_sequences(config, study, set_models(config, study, name)[0])
+    examined = examples * block_passes(config, study, name, shape.layers)
     return _language(
-        base_shape(config, study),
-        section["objective"],
-        section["sequences"]["length"],
-        train=0,
-        read=sequences * copies * set_passes(config, study, wildcards["set"]),
+        shape, section["objective"], section["sequences"]["length"], train=0, read=read + examined
     )
 
 

@@ -30,7 +30,13 @@ def _color(method: str) -> str:
     if method == ENSEMBLE:
         return TOGETHER
     facts = METHODS[method]
-    return STATISTICS if facts.statistics else TASK_VECTORS if facts.needs_base else AVERAGES
+    return (
+        STATISTICS
+        if facts.statistics or facts.needs_texts
+        else TASK_VECTORS
+        if facts.needs_base
+        else AVERAGES
+    )
 
 
 def draw_methods(table: pd.DataFrame, methods: Mapping[str, str], *, level: float) -> Figure:

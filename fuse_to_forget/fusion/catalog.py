@@ -10,7 +10,7 @@ from typing import Literal
 
 from fuse_to_forget.errors import InputError
 
-WEIGHTED_AVERAGE = "weighted_average"
+WEIGHTED_AVERAGE, REGMEAN_PLUS_PLUS = "weighted_average", "regmean_plus_plus"
 ENSEMBLE = "ensemble"  # no method: models that answer together, the baseline of all
 GRAM, FISHER = "gram", "fisher"  # the kinds of statistics
 OFF_DIAGONAL, FLOOR = 0.9, 1e-10  # of RegMean and Fisher averaging
@@ -29,20 +29,23 @@ class Setting:
 class Method:
     """What a fusion method asks for.
 
-    `statistics` is the kind that it needs of each model, if any. A `random` one draws by a seed. `coefficients` says
-    which ones make sense: any, weights (none negative, some positive), or only equal ones.
+    `statistics` is the kind that it needs of each model, if any; one that `needs_texts` looks at each model's texts
+    itself. A `random` one draws by a seed. `coefficients` says which ones make sense: any, weights (none negative, some
+    positive), or only equal ones.
     """
 
     source: str
     settings: Mapping[str, Setting] = field(default_factory=dict)
     needs_base: bool = False
     statistics: Literal["gram", "fisher"] | None = None
+    needs_texts: bool = False
     pairs_only: bool = False
     random: bool = False
     coefficients: Literal["any", "weights", "equal"] = "any"
 
 
 SCALE = {"scale": Setting(1.0, -10.0, 10.0)}
+OFF_DIAGONALS = {"off_diagonal": Setting(OFF_DIAGONAL, 0.0, 1.0)}
 FLOORS = {"floor": Setting(FLOOR, 0.0, 1.0)}
 
 
@@ -83,12 +86,8 @@ METHODS = {
         "after the sign election of Yadav et al., 2023", needs_base=True, coefficients="weights"
     ),
     "model_stock": Method("Jang, Yun & Han, 2024", needs_base=True, coefficients="equal"),
-    "regmean": Method(
-        "Jin et al., 2023",
-        {"off_diagonal": Setting(OFF_DIAGONAL, 0.0, 1.0)},
-        statistics=GRAM,
-        coefficients="weights",
-    ),
+    "regmean": Method("Jin et al., 2023", OFF_DIAGONALS, statistics=GRAM, coefficients="weights"),
+    REGMEAN_PLUS_PLUS: Method("Nguyen et al., 2026", OFF_DIAGONALS, needs_texts=True, coefficients="weights"),
     "fisher": Method("Matena & Raffel, 2022", FLOORS, statistics=FISHER, coefficients="weights"),
     "fisher_normalized": Method(
         "Matena & Raffel, 2022, normalized as Jin et al., 2023",

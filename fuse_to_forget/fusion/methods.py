@@ -33,7 +33,8 @@ def _weighted_average(tensors: Sequence[Tensor], base: None, coefficients: Seque
 
 
 # `function(tensors, base, coefficients, **settings)` of the tensors of one name; one of a random method also takes
-# `seeds`, one for each model. Of those with statistics it is the plan; see `with_statistics`.
+# `seeds`, one for each model. Of those with statistics it is the plan; see `with_statistics`. Those that need texts are
+# not here: they are called with them.
 FUNCTIONS: dict[str, Callable] = {
     WEIGHTED_AVERAGE: _weighted_average,
     "slerp": slerp,
@@ -63,6 +64,11 @@ def check_use(
 ) -> list[float]:
     """Return the coefficients; raise InputError unless the method can fuse `count` models with them."""
     method = find_method(name)
+    if method.needs_texts:
+        raise InputError(
+            f"{name} needs the texts of all models, not weights alone: list it under methods.uses in the config, or "
+            f"call fuse_to_forget.fusion.{name}"
+        )
     checked = check_coefficients(coefficients, count, allow_any_sum=allow_any_sum)
     if method.needs_base and not has_base:
         raise InputError(

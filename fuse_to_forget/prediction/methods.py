@@ -11,10 +11,12 @@ from transformers import PreTrainedModel
 
 from fuse_to_forget.coefficients import format_coefficients
 from fuse_to_forget.files import folder_of
-from fuse_to_forget.fusion.catalog import ENSEMBLE, find_method
+from fuse_to_forget.fusion.catalog import ENSEMBLE, REGMEAN_PLUS_PLUS, complete_settings, find_method
 from fuse_to_forget.fusion.checkpoint import load_state_dict
 from fuse_to_forget.fusion.merge import merge_state_dicts
+from fuse_to_forget.fusion.regmean_plus_plus import regmean_plus_plus
 from fuse_to_forget.prediction.classifier import (
+    TokenIds,
     device,
     label_one_probability,
     load_classifier,
@@ -53,11 +55,15 @@ class Use:
 
 @dataclass(frozen=True)
 class Constituents:
-    """Models to be fused: checkpoint folders by name, that of their base, and files of statistics by kind."""
+    """Models to be fused: checkpoint folders by name, that of their base, and files of statistics by kind.
+
+    `texts` are, as token ids, those of each model, for methods that look at them.
+    """
 
     folders: Mapping[str, str | Path]
     base: str | Path | None = None
     statistics: Mapping[str, Sequence[str | Path]] = field(default_factory=dict)
+    texts: Sequence[TokenIds] = ()
 
     @classmethod
     def of_files(
@@ -65,11 +71,12 @@ class Constituents:
         names: Sequence[str],
         weights: Sequence[str | Path],
         base: str | Path | Sequence[str | Path] | None,
+        texts: Sequence[TokenIds] = (),
         **statistics: Sequence[str | Path],
     ) -> "Constituents":
         """Return models called `names` by their weights, of a base that is given as `folder_of` takes it, if at all."""
         folders = dict(zip(names, (Path(file).parent for file in weights), strict=True))
-        return cls(folders, folder_of(base) if base else None, statistics)
+        return cls(folders, folder_of(base) if base else None, statistics, texts)
 
 
 def fuse_in_turn(
@@ -94,10 +101,14 @@ def fuse_in_turn(
         if use.method == ENSEMBLE:
             yield named, Ensemble(model, weights, coefficients)
             continue
-        merged = merge_state_dicts(
-            use.method, weights, coefficients=coefficients, settings=use.settings, seed=seed, names=names,
-            **_extras(use, constituents),
-        )  # fmt: skip
+        if use.method == REGMEAN_PLUS_PLUS:
+            settings = complete_settings(use.method, use.settings)
+            merged = regmean_plus_plus(model, weights, constituents.texts, coefficients, **settings)
+        else:
+            merged = merge_state_dicts(
+                use.method, weights, coefficients=coefficients, settings=use.settings, seed=seed, names=names,
+                **_extras(use, constituents),
+            )  # fmt: skip
         load_weights(model, merged)
         yield named, model
 

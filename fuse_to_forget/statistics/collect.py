@@ -31,11 +31,19 @@ def classifier_statistics(
     seed: int,
 ) -> Statistics:
     """Return statistics of a classifier on `frame` (columns text, label), or on `examples` of it drawn by `seed`."""
-    frame = _drawn(frame, examples, seed)
-    token_ids = tokenize(load_tokenizer(folder), frame["text"], max_length)
-    targets = frame["label"].tolist()
+    token_ids, targets = classifier_examples(
+        folder, frame, examples=examples, max_length=max_length, seed=seed
+    )
     model = load_classifier(folder)
     return of_model(_collect(model, token_ids, targets, kind, batch_size, labels), folder)
+
+
+def classifier_examples(
+    folder: str | Path, frame: pd.DataFrame, *, examples: int | None, max_length: int, seed: int
+) -> tuple[TokenIds, list[int]]:
+    """Return the token ids and labels that statistics of a classifier are made of."""
+    frame = _drawn(frame, examples, seed)
+    return tokenize(load_tokenizer(folder), frame["text"], max_length), frame["label"].tolist()
 
 
 def language_model_statistics(
@@ -53,14 +61,28 @@ def language_model_statistics(
 
     A Fisher diagonal is that of the tokens that are there; a masked model predicts one masking of each sequence.
     """
+    token_ids, targets = sequence_examples(
+        folder, sequences, objective, examples=examples, masking=masking, seed=seed
+    )
+    model = load_language_model(folder, objective)
+    return of_model(_collect(model, token_ids, targets, kind, batch_size, "gold"), folder)
+
+
+def sequence_examples(
+    folder: str | Path,
+    sequences: pd.DataFrame,
+    objective: Objective,
+    *,
+    examples: int | None,
+    masking: Mapping[str, Any],
+    seed: int,
+) -> tuple[TokenIds, list[list[int]]]:
+    """Return the token ids that statistics of a language model are made of, and the tokens it is to predict there."""
     sequences = _drawn(sequences, examples, seed)
     token_ids = sequences["input_ids"].map(list).tolist()
     if objective == "causal":
-        targets = next_tokens(token_ids)
-    else:
-        token_ids, targets = _masked(folder, sequences["id"].tolist(), token_ids, masking)
-    model = load_language_model(folder, objective)
-    return of_model(_collect(model, token_ids, targets, kind, batch_size, "gold"), folder)
+        return token_ids, next_tokens(token_ids)
+    return _masked(folder, sequences["id"].tolist(), token_ids, masking)
 
 
 def _drawn(frame: pd.DataFrame, examples: int | None, seed: int) -> pd.DataFrame:

@@ -4,7 +4,7 @@ https://arxiv.org/abs/2212.09849. The N rows of X are the layer's inputs at all 
 matrix holds no text, but neither does it promise privacy: that of a single row gives the row away.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -27,9 +27,12 @@ def gram_statistics(
     *,
     batch_size: int,
     padding: bool = False,
+    only: Collection[str] | None = None,
     progress: Progress | None = None,
 ) -> Statistics:
     """Return the Gram matrix (i, i) of every linear layer's inputs, float32, in the processor's memory.
+
+    With `only`, of the layers whose weights have these names.
 
     Each batch's product is taken in float32 on the model's device and added up in float64 there: twice the size of
     the result. A layer that is called several times counts the rows of all calls; one that sees an example
@@ -44,7 +47,9 @@ def gram_statistics(
     are not a row for each position or each example, or not finite.
     """
     check_examples(token_ids)
-    layers, left_out = _linear_layers(model)
+    layers, left_out = linear_layers(model)
+    if only is not None:
+        layers = {module: name for module, name in layers.items() if name in only}
     if not layers:
         raise InputError(
             "The model has no linear layers with a weight of their own: merge it by another method"
@@ -71,7 +76,7 @@ def gram_statistics(
     return statistics
 
 
-def _linear_layers(model: nn.Module) -> tuple[dict[nn.Module, str], list[str]]:
+def linear_layers(model: nn.Module) -> tuple[dict[nn.Module, str], list[str]]:
     """Return the linear layers with the names of their weights, and the names of weights that are shared."""
     tied = tied_names(model)
     shared = tied.keys() | set(tied.values())

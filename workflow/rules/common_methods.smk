@@ -1,5 +1,7 @@
 """What the rules of the fusion methods ask of the config: sets of models, and the methods that can fuse them."""
 
+from types import SimpleNamespace
+
 from fuse_to_forget import method_grid
 
 GRID_SETS = method_grid.method_sets(config, studies.single_models(config))
@@ -46,6 +48,25 @@ def set_statistics(kind):
         )
 
     return files
+
+
+def set_texts(wildcards):
+    """What each model of a set was trained on, as texts1 and so on, if a method needs it."""
+    if not method_grid.needs_texts(set_uses(wildcards)):
+        return {}
+    trained_on = model_sequences if wildcards.study in RUNS else training_subset
+    return {
+        f"texts{position}": trained_on(SimpleNamespace(study=wildcards.study, model=model))
+        for position, model in enumerate(set_models(wildcards), start=1)
+    }
+
+
+def set_text_seeds(wildcards):
+    """By which some of these texts are drawn: the same as each model's statistics are made of."""
+    return {
+        name: derive_seed(int(wildcards.seed), "statistics", model, wildcards.study)
+        for name, model in zip(set_texts(wildcards), set_models(wildcards))
+    }
 
 
 def set_evaluation(wildcards):

@@ -60,6 +60,7 @@ rule try_methods:
     """Fuse a set of classifiers by every method, in memory, and predict all data with each fused model."""
     input:
         unpack(set_evaluation),
+        unpack(set_texts),
         weights=set_weights,
         beside=beside(set_weights),
         base=set_base,
@@ -83,6 +84,8 @@ rule try_methods:
         splits=set_splits,
         models=set_models,
         uses=set_uses,
+        text_seeds=set_text_seeds,
+        examples=config["methods"]["statistics"]["examples"],
         batch_size=study_setting("prediction", "batch_size"),
         max_length=study_setting("training", "max_length"),
         seed=seed_number,
@@ -93,6 +96,7 @@ rule try_methods:
 rule read_with_methods:
     """Fuse a set of language models by every method, in memory, and read all sequences with each fused model."""
     input:
+        unpack(set_texts),
         sequences=main_run_sequences,
         weights=set_weights,
         beside=beside(set_weights),
@@ -115,6 +119,8 @@ rule read_with_methods:
         code=code_version("read_with_methods.py"),
         models=set_models,
         uses=set_uses,
+        text_seeds=set_text_seeds,
+        examples=config["methods"]["statistics"]["examples"],
         objective=study_setting("objective"),
         reading=study_setting("prediction"),
         seed=seed_number,
