@@ -5,6 +5,7 @@ import hashlib
 import os
 import shutil
 import socket
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,11 +30,21 @@ def atomic_path(target: str | Path) -> Iterator[Path]:
     remove(scratch)
     try:
         yield scratch
+        _make_readable(scratch)
         if target.is_dir() and scratch.is_dir():
             remove(target)
         os.replace(scratch, target)
     finally:
         remove(scratch)
+
+
+def _make_readable(path: Path) -> None:
+    """Give what safetensors writes, which only its owner may read, the mode of any other new file."""
+    umask = os.umask(0)
+    os.umask(umask)
+    for file in path.rglob("*") if path.is_dir() else [path]:
+        if file.is_file() and not file.is_symlink() and stat.S_IMODE(file.stat().st_mode) == 0o600:
+            file.chmod(0o666 & ~umask)
 
 
 def _is_running(pid: int) -> bool:

@@ -1,10 +1,13 @@
 """Files appear whole or not at all."""
 
+import os
 import subprocess
 import sys
 
 import pytest
+import torch
 from conftest import ROOT
+from safetensors.torch import save_file
 
 from fuse_to_forget.files import atomic_path, file_digest
 
@@ -19,6 +22,21 @@ def test_a_file_appears_only_when_its_block_succeeds(tmp_path):
         scratch.write_text("half") + "not an integer"
     assert [path.name for path in target.parent.iterdir()] == ["table.csv"]
     assert target.read_text() == "whole"
+
+
+def test_weights_can_be_read_by_whom_the_umask_lets_read_other_files(tmp_path):
+    before = os.umask(0o027)
+    try:
+        with atomic_path(tmp_path / "model") as scratch:
+            scratch.mkdir()
+            save_file({"a": torch.zeros(2)}, scratch / "model.safetensors")
+            (scratch / "config.json").touch()
+        with atomic_path(tmp_path / "statistics.safetensors") as scratch:
+            save_file({"a": torch.zeros(2)}, scratch)
+    finally:
+        os.umask(before)
+    files = [*(tmp_path / "model").iterdir(), tmp_path / "statistics.safetensors"]
+    assert {oct(file.stat().st_mode & 0o777) for file in files} == {"0o640"}
 
 
 def test_a_folder_replaces_a_folder(tmp_path):
