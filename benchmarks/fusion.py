@@ -8,11 +8,12 @@ disk they take 8.6 GB, each result 2.1 GB while it is there, and the statistics 
 that need these are at work; a trial with `--layers 1` takes a quarter of that or less.
 
 Methods stand at their defaults, mergekit at the settings that mean the same, three models at equal coefficients
-(SLERP: two). mergekit accumulates in float32, as this project does, unless `--mergekit-dtype bfloat16` lets it do so in
-what the models are stored in. Each contestant runs in a process of its own, in turn, so that all meet the same machine;
-the work alone is timed, without Python's start and imports: on the clock, and of all processors together, which other
-jobs beside change less. Peak memory is that of the process, the files that it has mapped included; "own" is without
-these, looked at often rather than always.
+(SLERP: two). RegMean++ holds the models in memory and has them read 16 tokens each. mergekit accumulates in float32,
+as this project does, unless `--mergekit-dtype bfloat16` lets it do so in what the models are stored in. Each
+contestant runs in a process of its own, in turn, so that all meet the same machine; the work alone is timed, without
+Python's start and imports: on the clock, and of all processors together, which other jobs beside change less. Peak
+memory is that of the process, the files that it has mapped included; "own" is without these, looked at often rather
+than always.
 """
 
 import argparse
@@ -36,6 +37,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 MODELS = 3
 COPY = "plain copy"
 OURS, THEIRS = "fuse_to_forget", "mergekit"
+TEXTS = [
+    [list(range(10 * text, 10 * text + 8)) for text in range(2)]
+] * MODELS  # what RegMean++ reads, token ids
 COPY_BLOCK = 256 << 10  # bytes; larger writes were slower
 LOOK = 0.02  # seconds between two looks at a process
 # method -> mergekit's, its parameters for all models and for each that mean our defaults
@@ -82,10 +86,30 @@ def run_fuse(task: Task) -> Callable[[], object]:
     from fuse_to_forget.fusion.fuse import fuse
 
     method = METHODS[task.method]
+    if method.needs_texts:
+        return run_with_texts(task)
     base = task.base() if method.needs_base else None
     files = [task.folder / f"{model.name}.{method.statistics}" for model in task.models()]
     known = files if method.statistics else None
     return lambda: fuse(task.models(), task.output(), method=task.method, base=base, statistics=known)
+
+
+def run_with_texts(task: Task) -> Callable[[], object]:
+    """RegMean++: whole models in memory, in bfloat16, and one that reads."""
+    import torch
+    from safetensors.torch import save_file
+    from transformers import AutoModelForCausalLM
+
+    from fuse_to_forget.fusion.checkpoint import load_state_dict
+    from fuse_to_forget.fusion.regmean_plus_plus import regmean_plus_plus
+
+    def work() -> None:
+        model = AutoModelForCausalLM.from_pretrained(task.models()[0], dtype=torch.bfloat16)
+        merged = regmean_plus_plus(model, [load_state_dict(folder) for folder in task.models()], TEXTS)
+        task.output().mkdir()
+        save_file(merged, task.output() / "model.safetensors")
+
+    return work
 
 
 def run_mergekit(task: Task) -> Callable[[], object]:
