@@ -12,9 +12,9 @@ from conftest import WORDS
 from training_runs import SETTINGS, STEPS_AN_EPOCH, train
 from transformers import GPT2Config, GPT2LMHeadModel
 
+from fuse_to_forget.training import classifier, language_model
 from fuse_to_forget.training.classifier import _Trainer
 from fuse_to_forget.training.interruption import SIGNALS, SaveWhenTold, leave_when_told
-from fuse_to_forget.training.language_model import _Trainer as LanguageModelTrainer
 from fuse_to_forget.training.language_model import finetune_language_model
 from fuse_to_forget.training.pretraining import train_tokenizer
 
@@ -29,6 +29,10 @@ def tell_at(monkeypatch, trainer, step, number):
         return before(self, *args, **kwargs)
 
     monkeypatch.setattr(trainer, "training_step", told)
+
+
+def killed(*_):
+    raise KeyboardInterrupt
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +67,17 @@ def test_told_at_the_last_step_it_ends_as_if_nothing_had_been_said(
     assert train(pico_bert, tmp_path) == undisturbed
 
 
+def test_killed_after_the_last_step_it_writes_the_same_files(
+    undisturbed, pico_bert, tmp_path, monkeypatch, capfd
+):
+    monkeypatch.setattr(classifier, "save_training", killed)
+    with pytest.raises(KeyboardInterrupt):
+        train(pico_bert, tmp_path)
+    monkeypatch.undo()
+    assert train(pico_bert, tmp_path) == undisturbed
+    assert f"resuming from checkpoint-{3 * STEPS_AN_EPOCH}\n" in capfd.readouterr().out
+
+
 def test_told_at_the_step_at_which_the_stop_rule_ends_training_it_ends(pico_bert, tmp_path, monkeypatch):
     stop = {"accuracy": 0.0, "after_epochs": 1.0, "evaluations_per_epoch": 1}
     whole = train(pico_bert, tmp_path / "whole", stop=stop)
@@ -70,17 +85,18 @@ def test_told_at_the_step_at_which_the_stop_rule_ends_training_it_ends(pico_bert
     assert train(pico_bert, tmp_path / "told", stop=stop) == whole
 
 
-@pytest.mark.parametrize("step", [2, 5, 6])  # within an epoch, at its end, after it
-def test_a_language_model_goes_on_from_the_step_at_which_it_was_told(tmp_path, monkeypatch, step):
+@pytest.fixture(scope="module")
+def train_language_model(tmp_path_factory):
+    base = tmp_path_factory.mktemp("language_model") / "base"
     tokenizer = train_tokenizer([" ".join(WORDS)], 300, "causal", 16)
     config = GPT2Config(vocab_size=len(tokenizer), n_layer=1, n_embd=16, n_head=2, n_positions=16)
-    GPT2LMHeadModel(config).save_pretrained(tmp_path / "base")
-    tokenizer.save_pretrained(tmp_path / "base")
+    GPT2LMHeadModel(config).save_pretrained(base)
+    tokenizer.save_pretrained(base)
     rows = pd.DataFrame({"input_ids": [list(range(i, i + 12)) for i in range(40)]})
 
-    def train_model(folder):
+    def train_in(folder):
         finetune_language_model(
-            tmp_path / "base",
+            base,
             rows,
             rows[:8],
             folder / "model",
@@ -92,12 +108,30 @@ def test_a_language_model_goes_on_from_the_step_at_which_it_was_told(tmp_path, m
         )
         return {file.name: file.read_bytes() for file in (folder / "model").iterdir()}
 
-    whole = train_model(tmp_path / "whole")
-    tell_at(monkeypatch, LanguageModelTrainer, step, signal.SIGTERM)
+    return train_in
+
+
+@pytest.mark.parametrize("step", [2, 5, 6])  # within an epoch, at its end, after it
+def test_a_language_model_goes_on_from_the_step_at_which_it_was_told(
+    train_language_model, tmp_path, monkeypatch, step
+):
+    whole = train_language_model(tmp_path / "whole")
+    tell_at(monkeypatch, language_model._Trainer, step, signal.SIGTERM)
     with pytest.raises(SystemExit):
-        train_model(tmp_path / "told")
+        train_language_model(tmp_path / "told")
     monkeypatch.undo()
-    assert train_model(tmp_path / "told") == whole
+    assert train_language_model(tmp_path / "told") == whole
+
+
+def test_a_language_model_killed_after_the_last_step_writes_the_same_files(
+    train_language_model, tmp_path, monkeypatch
+):
+    whole = train_language_model(tmp_path / "whole")
+    monkeypatch.setattr(language_model, "save_training", killed)
+    with pytest.raises(KeyboardInterrupt):
+        train_language_model(tmp_path / "killed")
+    monkeypatch.undo()
+    assert train_language_model(tmp_path / "killed") == whole
 
 
 def test_outside_the_block_signals_do_what_they_did_before():

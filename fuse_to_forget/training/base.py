@@ -34,6 +34,7 @@ def load_base(
         num_labels=len(names),
         id2label=names,
         label2id={name: i for i, name in names.items()},
+        problem_type="single_label_classification",  # else written down by the first batch, if there is one
         dtype=torch.float32,
     )
     if tokenizer.add_tokens(list(new_tokens)):
