@@ -3,9 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fuse_to_forget.domains import FULL
 from fuse_to_forget.entries import check_name
 from fuse_to_forget.errors import InputError
 from fuse_to_forget.fusion.catalog import ENSEMBLE, METHODS, WEIGHTED_AVERAGE, complete_settings
+from fuse_to_forget.runs import MAIN, runs
+from fuse_to_forget.runs import STUDIES as LANGUAGE_STUDIES
 
 
 def method_sets(
@@ -19,6 +22,24 @@ def method_sets(
         study: {"-".join(names): names for names in (list(own) or list(singles[study]) for own in sets)}
         for study, sets in config["methods"]["sets"].items()
     }
+
+
+def full_models(config: Mapping[str, Any], singles: Mapping[str, Sequence[str]]) -> dict[str, dict[str, str]]:
+    """Return, for each study of the grid, the model trained on all data of a set, for sets that have one, by set."""
+    return {
+        study: {name: full for name, models in own.items() if (full := _full(config, singles, study, models))}
+        for study, own in method_sets(config, singles).items()
+    }
+
+
+def _full(
+    config: Mapping[str, Any], singles: Mapping[str, Sequence[str]], study: str, models: Sequence[str]
+) -> str | None:
+    if study in LANGUAGE_STUDIES:
+        run = runs(config[study])[MAIN]
+        name = run.model("".join(models), FULL)
+        return name if name in run.trained() else None
+    return FULL if set(models) == set(singles[study]) else None
 
 
 def uses_of(
@@ -57,6 +78,11 @@ def check_methods(config: Mapping[str, Any], trained: Mapping[str, Sequence[str]
     Raises InputError: an unknown method, setting or model, a set of fewer than two models, no plain average.
     """
     for label, entry in config["methods"]["uses"].items():
+        if label == FULL:
+            raise InputError(
+                f"The config calls a method {FULL!r} in methods.uses, as the model trained on all data is called; "
+                "rename it."
+            )
         place = f"methods.uses.{label}"
         check_name("method", entry["method"], place, (*METHODS, ENSEMBLE))
         if entry["method"] == ENSEMBLE:

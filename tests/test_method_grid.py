@@ -59,15 +59,17 @@ def language_grid():
         ("average", "fused", (0.3, 0.6, 0.9)), ("ties", "fused", (0.5, 0.3, 0.5)), ("both", "ensemble", (0.2, 0.5, 0.6))
     ):  # fmt: skip
         rows += [row("A-B", kind, method, d, v) for d, v in zip(("shared", "A", "B"), values, strict=True)]
-    return Grid("memorization", ["A", "B"], measured(rows), memorization_pieces(["A", "B"]))
+    rows += [row("full_AB", "full", "finetuned", d, v) for d, v in (("shared", 0.2), ("A", 0.3), ("B", 0.7))]
+    return Grid("memorization", ["A", "B"], measured(rows), memorization_pieces(["A", "B"]), "full_AB")
 
 
 def test_the_share_that_is_kept_by_hand():
     grid = language_grid()
-    assert grid.methods() == {"average": "fused", "ties": "fused", "both": "ensemble"}
+    assert grid.methods() == {"average": "fused", "ties": "fused", "both": "ensemble", "full": "full"}
     assert grid.kept("average", SHARED).observed == pytest.approx(0.7 / 0.8)
     assert grid.kept("average", UNSHARED).observed == pytest.approx((0.4 + 0.1) / (0.8 + 0.6))
     assert grid.kept("ties", UNSHARED).observed == pytest.approx((0.7 + 0.5) / (0.8 + 0.6))
+    assert grid.kept("full", UNSHARED).observed == pytest.approx((0.7 + 0.3) / (0.8 + 0.6))
 
 
 def test_a_single_model_keeps_all_and_the_base_nothing():
@@ -85,7 +87,7 @@ def test_a_single_model_keeps_all_and_the_base_nothing():
 
 def test_the_table_marks_the_pareto_front_of_fused_models_only():
     table = methods_table([language_grid()]).set_index("method")
-    assert table.loc[["average", "ties", "both"], "pareto"].tolist() == [True, False, False]
+    assert table.loc[["average", "ties", "both", "full"], "pareto"].tolist() == [True, False, False, False]
     assert (
         table.loc["average", "shared_low"]
         < table.loc["average", "shared"]
@@ -116,6 +118,7 @@ def test_scores_hold_what_the_shares_are_made_of():
     own = scores[(scores["model"] == "A") & (scores["dataset"] == "A")]
     assert own["value"].tolist() == [0.2]
     assert len(scores[scores["model"] == "A-B"]) == 9
+    assert scores.loc[scores["kind"] == "full", "value"].tolist() == [0.2, 0.3, 0.7]
 
 
 def test_shortcuts_of_all_models_are_shared_and_so_is_the_task():
@@ -172,6 +175,16 @@ def test_the_figure_has_a_panel_for_each_set():
 
 
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
+
+
+def test_sets_of_all_single_models_have_a_full_model():
+    full = method_grid.full_models(CONFIG, studies.single_models(CONFIG))
+    assert full == {
+        "shortcuts": {"ST-OP-OR-TiC-MT-LT-AND": "full"},
+        "biases": {"gender-age": "full"},
+        "memorization": {"A-B-C": "full_ABC"},
+        "masked_memorization": {"A-B-C": "full_ABC"},
+    }
 
 
 def test_methods_for_pairs_are_left_out_of_larger_sets():

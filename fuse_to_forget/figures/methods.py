@@ -10,10 +10,12 @@ from matplotlib.figure import Figure
 
 from fuse_to_forget.figures.style import FAINT, Look, explain, percent, use_style
 from fuse_to_forget.fusion.catalog import ENSEMBLE, METHODS
+from fuse_to_forget.studies import FULL
 
 MARKERS = "osD^vPX<>dh*8"
 # Okabe and Ito: what a method goes by
 AVERAGES, TASK_VECTORS, STATISTICS, TOGETHER = "#333333", "#D55E00", "#0072B2", "#009E73"
+JOINT = "#CC79A7"  # one model, trained on all data
 
 
 def looks_of(methods: Mapping[str, str]) -> dict[str, Look]:
@@ -30,13 +32,9 @@ def _color(method: str) -> str:
     if method == ENSEMBLE:
         return TOGETHER
     facts = METHODS[method]
-    return (
-        STATISTICS
-        if facts.statistics or facts.needs_texts
-        else TASK_VECTORS
-        if facts.needs_base
-        else AVERAGES
-    )
+    if facts.statistics or facts.needs_texts:
+        return STATISTICS
+    return TASK_VECTORS if facts.needs_base else AVERAGES
 
 
 def draw_methods(table: pd.DataFrame, methods: Mapping[str, str], *, level: float) -> Figure:
@@ -46,6 +44,8 @@ def draw_methods(table: pd.DataFrame, methods: Mapping[str, str], *, level: floa
     """
     use_style()
     looks = looks_of(methods)
+    if (table["kind"] == FULL).any():
+        looks[FULL] = Look(JOINT, "*")
     panels = list(table.groupby(["study", "set"], sort=False))
     columns = min(3, len(panels))
     rows = -(-len(panels) // columns)

@@ -22,6 +22,7 @@ def grids_of(
     sets: Mapping[str, Mapping[str, Sequence[str]]],
     files: Mapping[str, Sequence[str | Path]],
     *,
+    full: Mapping[str, Mapping[str, str]],
     mixtures: Mapping[str, Sequence[str]],
     evaluations: Mapping[str, Evaluation],
     bootstrap: Bootstrap,
@@ -29,7 +30,9 @@ def grids_of(
     """Return the grid of each set of models; `sets` and `files` of predictions by study.
 
     The predictions are those of the sets by every method, and of the single models; of language models also those of
-    the base. `mixtures` tells the shortcuts of each shortcut model, `evaluations` how language models are evaluated.
+    the base. `full` names the models that were trained on all data of a set, by study and set, of which there are
+    predictions too; `mixtures` tells the shortcuts of each shortcut model, `evaluations` how language models are
+    evaluated.
     """
     grids = []
     for study, own in sets.items():
@@ -45,5 +48,7 @@ def grids_of(
             else:
                 measured = measure_shortcuts(predictions, bootstrap)
                 pieces = {name: shortcut_pieces(models, mixtures) for name, models in own.items()}
-        grids += [Grid(study, models, measured, pieces[name]) for name, models in own.items()]
+        grids += [
+            Grid(study, models, measured, pieces[name], full[study].get(name)) for name, models in own.items()
+        ]
     return grids

@@ -18,6 +18,7 @@ import pandas as pd
 from fuse_to_forget.runs import SHARED as SHARED_SUBSET
 from fuse_to_forget.scoring.accuracy import MODEL_KEYS, Accuracies, Quantity, mean_of
 from fuse_to_forget.scoring.shortcuts import ORIGINAL, SYNTHETIC
+from fuse_to_forget.studies import FULL
 
 SHARED, UNSHARED = "shared", "unshared"
 COLUMNS = [
@@ -64,12 +65,16 @@ def memorization_pieces(models: Sequence[str]) -> list[Piece]:
 
 @dataclass(frozen=True)
 class Grid:
-    """What was measured of one set of models of a study, fused by every method; `pieces` of both kinds of knowledge."""
+    """What was measured of one set of models of a study, fused by every method; `pieces` of both kinds of knowledge.
+
+    `full` is the model that was trained on the data of all of them, if there is one.
+    """
 
     study: str
     models: Sequence[str]
     measured: Accuracies
     pieces: Sequence[Piece]
+    full: str | None = None
 
     @property
     def name(self) -> str:
@@ -77,16 +82,21 @@ class Grid:
         return "-".join(self.models)
 
     def methods(self) -> dict[str, str]:
-        """Return the methods that fused the set, each with its kind: fused, or ensemble."""
+        """Return the methods that fused the set, each with its kind: fused, ensemble, or full, which is one model."""
         rows = self.measured.rows
         own = rows[(rows["model"] == self.name) & rows["kind"].isin(["fused", "ensemble"])]
-        return dict(zip(own["method"], own["kind"], strict=True))
+        return dict(zip(own["method"], own["kind"], strict=True)) | ({FULL: FULL} if self.full else {})
 
     def kept(self, method: str, knowledge: str) -> Quantity:
         """Return the share of the single models' knowledge that the fused model has."""
         pieces = [piece for piece in self.pieces if piece.knowledge == knowledge]
-        fused = [self._of({"model": self.name, "method": method}, piece) - piece.nothing for piece in pieces]
+        fused = [self._of(self._found(method), piece) - piece.nothing for piece in pieces]
         return mean_of(fused) / mean_of([self._single(piece) for piece in pieces])
+
+    def _found(self, method: str) -> dict[str, str]:
+        return (
+            {"model": self.full, "kind": FULL} if method == FULL else {"model": self.name, "method": method}
+        )
 
     def _single(self, piece: Piece) -> Quantity:
         knowers = [{"model": name, "kind": "single"} for name in piece.known_to]
@@ -132,7 +142,12 @@ def scores_of(grids: Sequence[Grid]) -> Iterator[dict]:
     """Yield a row for each metric of each piece, of fused and single models: what the shares are made of."""
     for grid in grids:
         for piece in grid.pieces:
-            models = [{"model": grid.name}, *({"model": name, "kind": "single"} for name in piece.known_to)]
+            full = [{"model": grid.full, "kind": FULL}] if grid.full else []
+            models = [
+                {"model": grid.name},
+                *full,
+                *({"model": name, "kind": "single"} for name in piece.known_to),
+            ]
             for model in models:
                 for position in grid.measured.find(**model, **piece.where):
                     row = grid.measured.rows.iloc[position]

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 from fuse_to_forget import method_grid
 
 GRID_SETS = method_grid.method_sets(config, studies.single_models(config))
+GRID_FULL = method_grid.full_models(config, studies.single_models(config))
 JUDGED = ["shortcuts", *RUNS, "domains", "methods"]  # what has claims
 METHOD_OF = {label: use["method"] for label, use in config["methods"]["uses"].items()}
 METHOD_SETS = {study: dict(sets) for study, sets in GRID_SETS.items()}
@@ -88,7 +89,7 @@ def training_subset(wildcards):
 
 
 def grid_predictions(study):
-    """Predictions of the sets of the grid, of one study, and of their models alone."""
+    """Predictions of the sets of the grid, of one study, of their models alone, and of those trained on all data."""
     path = "results/predictions/{study}/methods/{set}/seed{seed}.parquet"
     sets = GRID_SETS[study]
     fused = expand(path, study=study, set=sets, seed=SEEDS)
@@ -97,6 +98,7 @@ def grid_predictions(study):
         return fused + expand(alone, study=study, seed=SEEDS)
     alone = "results/predictions/{study}/models/{model}/seed{seed}.parquet"
     models = dict.fromkeys(model for names in sets.values() for model in names)
+    models |= dict.fromkeys(GRID_FULL[study].values())
     return fused + expand(alone, study=study, model=models, seed=SEEDS)
 
 

@@ -159,6 +159,7 @@ rule tabulate_methods:
         code=code_version("tabulate_methods.py"),
         sets=GRID_SETS,
         methods=METHOD_OF,
+        full=GRID_FULL,
         mixtures=grid_mixtures(),
         evaluations=grid_evaluations,
         bootstrap=config["bootstrap"],

@@ -19,6 +19,7 @@ if __name__ == "__main__":
         grids = grids_of(
             params.sets,
             {study: snakemake.input[study] for study in params.sets},
+            full=params.full,
             mixtures=params.mixtures,
             evaluations={study: Evaluation(**own) for study, own in params.evaluations.items()},
             bootstrap=Bootstrap(**params.bootstrap),
