@@ -57,7 +57,9 @@ def set_texts(wildcards):
         return {}
     trained_on = model_sequences if wildcards.study in RUNS else training_subset
     return {
-        f"texts{position}": trained_on(SimpleNamespace(study=wildcards.study, model=model))
+        f"texts{position}": trained_on(
+            SimpleNamespace(study=wildcards.study, model=model)
+        )
         for position, model in enumerate(set_models(wildcards), start=1)
     }
 
