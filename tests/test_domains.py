@@ -228,9 +228,9 @@ def test_what_makes_no_sense_is_refused(place, value, expected):
 
 
 def test_a_method_is_not_called_as_what_it_is_compared_with():
-    config = with_value("domains.methods", ["average", "full"])
-    config["methods"]["uses"]["full"] = {"method": "regmean"}
-    assert "calls a method 'full' in domains.methods" in refusal(config)
+    config = with_value("domains.methods", ["average", "single"])
+    config["methods"]["uses"]["single"] = {"method": "regmean"}
+    assert "calls a method 'single' in domains.methods" in refusal(config)
 
 
 def test_the_head_is_no_domain():

@@ -219,6 +219,7 @@ def test_an_empty_set_is_all_single_models():
         ({"uses": {"both": {"method": "ensemble", "settings": {"scale": 1}}}}, "an ensemble has none"),
         ({"uses": {"ties": {"method": "ties"}}}, "no plain average in methods.uses"),
         ({"sets": {"shortcuts": [["OP", "XX"]]}}, "the model 'XX' in methods.sets.shortcuts"),
+        ({"uses": {"full": {"method": "ties"}}}, "calls a method 'full' in methods.uses"),
         ({"sets": {"shortcuts": [["OP"]]}}, "name at least two models, each once"),
         ({"sets": {"memorization": [["A", "A"]]}}, "name at least two models, each once"),
     ],

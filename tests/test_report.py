@@ -225,7 +225,8 @@ def test_a_reader_finds_every_figure_table_and_claim(browser, project, reader):
     assert "What did the fused model keep" in intro.text
     assert "tabulate_table3, 1" in ", ".join(intro.text.split())
     categories = list(reader.menu())
-    assert categories == ["All studies", "Memorization", "Shortcuts", "Social biases", "This run"]
+    studies = ["Domains", "Fusion methods", "Memorization", "Shortcuts", "Social biases"]
+    assert categories == ["All studies", *studies, "This run"]
     seen = {"img": 0, "iframe": 0}
     for category in categories:
         for name in reader.results(category):
