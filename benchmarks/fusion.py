@@ -37,9 +37,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 MODELS = 3
 COPY = "plain copy"
 OURS, THEIRS = "fuse_to_forget", "mergekit"
-TEXTS = [
-    [list(range(10 * text, 10 * text + 8)) for text in range(2)]
-] * MODELS  # what RegMean++ reads, token ids
+TEXTS = [[[*range(8)], [*range(10, 18)]]] * MODELS  # token ids that RegMean++ reads
 COPY_BLOCK = 256 << 10  # bytes; larger writes were slower
 LOOK = 0.02  # seconds between two looks at a process
 # method -> mergekit's, its parameters for all models and for each that mean our defaults

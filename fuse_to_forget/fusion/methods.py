@@ -67,7 +67,7 @@ def check_use(
     if method.needs_texts:
         raise InputError(
             f"{name} needs the texts of all models, not weights alone: list it under methods.uses in the config, or "
-            f"call fuse_to_forget.fusion.{name}"
+            f"call {name} of fuse_to_forget.fusion.{name} from Python"
         )
     checked = check_coefficients(coefficients, count, allow_any_sum=allow_any_sum)
     if method.needs_base and not has_base:
